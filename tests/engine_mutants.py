@@ -266,7 +266,7 @@ CONFORMING = [
 
 OUTPUTS = [
     ("gradients of outputs in one place", core_graph.Output.join, "slots[self.index] = ", "slots[0] = "),
-    ("unused outputs have gradients of ones", core_graph.materialize, "np.zeros(", "np.ones("),
+    ("unused outputs have gradients of ones", core_graph.materialize, "module.zeros(", "np.ones("),
     ("outputs have the first one's edge", runtime.connect_outputs, "output_edge(node, index)", "output_edge(node, 0)"),
     (
         "saved outputs have the first one's edge",

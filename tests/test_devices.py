@@ -32,6 +32,7 @@ def test_tensors_are_made_and_moved():
         assert td.rand(2).device == td.eye(2).device == td.linspace(0.0, 1.0, 3).device == td.device("strict")
         assert td.zeros_like(y).is_cpu and td.zeros(1, device="cpu").is_cpu
     assert td.zeros(1).is_cpu and x.cpu().is_cpu and x.cpu().cpu().to(x).device == x.device
+    assert td.zeros(2).copy_(td.ones(2, device="strict")).tolist() == [1.0, 1.0]
     assert repr(td.ones(2, device="strict")) == "tensor([1., 1.])"
     assert td.ones(2, device="strict").tolist() == [1.0, 1.0]
 
@@ -53,7 +54,7 @@ def test_a_seed_gives_the_same_numbers_on_every_device():
         lambda x, y: td.cat([x, y]),
         lambda x, y: td.where(x > 0, x, y),
         lambda x, y: x.double() + y,
-        lambda x, y: x.copy_(y) if False else x.add_(y),
+        lambda x, y: x.add_(y),
         lambda x, y: td.nn.functional.linear(x, y),
     ],
 )
@@ -210,3 +211,98 @@ def test_a_step_waits_for_nothing_but_what_is_asked_for():
         model(x).square().mean().backward()
         optimizer.step()
     assert not transfers, dict(transfers)
+
+
+# -- files ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors", "npz"])
+def test_files_say_nothing_of_devices(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    td.save({"x": td.arange(3.0, device="strict")}, path)
+    assert td.load(path)["x"].is_cpu and td.load(path, map_location="strict")["x"].device == STRICT
+    assert td.load(path, {"cpu": "strict"})["x"].cpu().tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_state_is_loaded_to_where_the_module_lives():
+    saved = td.nn.Linear(2, 1)
+    layer = td.nn.Linear(2, 1, device="strict")
+    layer.load_state_dict(saved.state_dict())
+    assert layer.weight.device == STRICT and layer.weight.cpu().tolist() == saved.weight.tolist()
+    saved.load_state_dict(layer.state_dict())
+    assert saved.weight.is_cpu
+
+
+def test_batches_of_a_loader_are_moved():
+    dataset = td.data.TensorDataset(td.arange(4.0), td.arange(4))
+    for x, y in td.data.DataLoader(dataset, batch_size=2, pin_memory=True):
+        assert x.pin_memory().to("strict", non_blocking=True).device == y.to("strict").device == STRICT
+
+
+# -- GPUs ----------------------------------------------------------------------------------------------
+
+
+class OneGPU:
+    """`cupy.cuda` of a machine with one GPU."""
+
+    class runtime:
+        @staticmethod
+        def getDeviceCount():
+            return 1
+
+        @staticmethod
+        def getDevice():
+            return 0
+
+        @staticmethod
+        def getDeviceProperties(index):
+            return {"name": b"Pretended"}
+
+    class Device:
+        compute_capability, mem_info = "90", (1, 2)
+
+        def __init__(self, index=None):
+            self.index = index
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def use(self):
+            pass
+
+        synchronize = use
+
+    @staticmethod
+    def is_available():
+        return True
+
+
+def test_cuda_is_cupys(monkeypatch):
+    import tinygrad_dl.core.device as devices
+
+    monkeypatch.setitem(devices.ARRAY_MODULES, "cuda", "strict_array")
+    monkeypatch.setattr(strict_array, "cuda", OneGPU, raising=False)
+    assert td.cuda.is_available() and td.cuda.is_initialized() and td.cuda.device_count() == 1
+    assert td.cuda.current_device() == 0 and td.cuda.get_device_name() == "Pretended"
+    assert td.cuda.get_device_capability(0) == (9, 0) and td.cuda.mem_get_info("cuda:0") == (1, 2)
+    td.cuda.synchronize()
+    td.cuda.set_device(0)
+    with td.cuda.device(0), td.device("cuda:0"):
+        x = td.ones(2).cuda()
+    assert x.is_cuda and x.device.type == "cuda" and x.get_device() == 0 and x.cpu().tolist() == [1.0, 1.0]
+    layer = td.nn.Linear(2, 1).cuda()
+    assert layer.weight.is_cuda and layer(x).is_cuda and layer.cpu().weight.is_cpu
+    with pytest.raises(NotImplementedError, match="Stream: is not here"):
+        td.cuda.Stream()
+
+
+def test_without_cupy_a_gpu_is_refused_with_what_to_install():
+    with pytest.raises(ValueError, match=r"pip install 'tinygrad_dl\[cuda\]'"):
+        td.ones(2).cuda()
+    with pytest.raises(ValueError, match=r"pip install 'tinygrad_dl\[cuda\]'"):
+        td.nn.Linear(1, 1).to("cuda")
+    with pytest.raises(RuntimeError, match=r"cuda.current_device: got a call for a GPU.*pip install"):
+        td.cuda.current_device()

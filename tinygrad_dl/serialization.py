@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.device import check_device
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.writing import Path, replacing
 
 __all__ = ["load", "save"]
@@ -114,7 +115,8 @@ def load(
     Args:
         f: a path, or a file that is open for reading bytes. Of a model in several files, the index
             (`model.safetensors.index.json`), which names files of its own folder.
-        map_location: as in PyTorch; everything comes to the CPU, so only that is taken. A function is not called.
+        map_location: where the tensors are to live: a device, or {"cpu": device}; by default on the CPU, as files say
+            nothing of devices. A function is not called.
         pickle_module: None, as no such module is used.
         weights_only: accepted, and changes nothing: what only running the file's code would make is always refused.
         mmap: whether the tensors of a file in PyTorch's format stay in it until they are read. The file then needs a
@@ -145,8 +147,25 @@ def load(
     if not callable(map_location):
         for wanted in map_location.values() if isinstance(map_location, dict) else [map_location]:
             check_device(wanted)
+    place = map_location.get("cpu") if isinstance(map_location, dict) else map_location
+    found = _load(f, bool(mmap))
+    return found if place is None or callable(place) else _brought(found, place)
+
+
+def _brought(value: Any, place: Any) -> Any:
+    """What a file holds, with its tensors moved to a device, in place."""
+    if isinstance(value, Tensor):
+        value.data = value.data.to(place)
+    elif isinstance(value, dict | list | tuple | set):
+        for each in value.values() if isinstance(value, dict) else value:
+            _brought(each, place)
+    return value
+
+
+def _load(f: Any, mmap: bool) -> Any:
+    """What is at a path, or in an open file."""
     if isinstance(f, str | os.PathLike):
-        return _load_path(os.fspath(f), bool(mmap), True)
+        return _load_path(os.fspath(f), mmap, True)
     if not hasattr(f, "read") or isinstance(f, io.TextIOBase):
         raise TypeError(f"load: got f={f!r:.80}, expected a path or a file that is open for bytes; use open(f, 'rb')")
     if mmap:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import is_array, to_numpy
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 
@@ -23,7 +24,7 @@ def packed(obj: dict[Any, Any]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         TypeError: something in it can't be written; the message says where. ValueError: it contains itself.
     """
     arrays: dict[str, np.ndarray] = {}
-    if all(type(key) is str and isinstance(value, Tensor | np.ndarray) for key, value in obj.items()):
+    if all(type(key) is str and (isinstance(value, Tensor) or is_array(value)) for key, value in obj.items()):
         arrays = {key: _array(value, key) for key, value in obj.items()}
         metadata = {}
     else:
@@ -66,7 +67,7 @@ def as_tensor(name: str, array: np.ndarray) -> Tensor:
 
 def _array(value: Any, where: str) -> np.ndarray:
     try:
-        array = as_array(value)
+        array = to_numpy(as_array(value))
         promotion.category(array.dtype)
     except TypeError as error:
         error.add_note(f"while saving {where!r}")
@@ -79,7 +80,7 @@ def _pack(value: Any, where: str, arrays: dict[str, np.ndarray], depth: int) -> 
     """The structure in JSON's terms: containers and tensors as [kind, content], all else as it is."""
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, Tensor | np.ndarray | np.generic):
+    if isinstance(value, Tensor | np.generic) or is_array(value):
         while where in arrays:  # {"a.b": ..., "a": {"b": ...}}
             where += "_"
         arrays[where] = _array(value, where)

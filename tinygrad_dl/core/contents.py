@@ -258,7 +258,8 @@ class Contents:
                 be shared.
         """
         asked = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
-        return self.numpy().__dlpack__(**{name: value for name, value in asked.items() if value is not None})
+        array = self.numpy() if isinstance(self._data, np.ndarray) or self._edge is not None else self._data
+        return array.__dlpack__(**{name: value for name, value in asked.items() if value is not None})
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._data.__dlpack_device__()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import share_memory
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.promotion import category, is_differentiable
@@ -148,6 +149,8 @@ def memory(array: np.ndarray) -> np.ndarray:
 
 def overlap(out: np.ndarray, array: np.ndarray, exactly: bool) -> bool:
     """Whether two arrays share memory; `exactly`: but for two that are the same elements in the same order."""
+    if type(out) is not np.ndarray or type(array) is not np.ndarray:
+        return out is not array and share_memory(out, array)
     if exactly and out.ctypes.data == array.ctypes.data and out.shape == array.shape and out.strides == array.strides:
         return False
     limit: Any = 10_000  # of steps: the general question has no fast answer

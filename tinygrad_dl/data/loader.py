@@ -44,7 +44,7 @@ class DataLoader(Composed):
         batch_sampler: the batches themselves, as lists of numbers, instead.
         num_workers: how many processes make batches ahead of time; 0 makes them here when they are asked for.
         collate_fn: makes a batch of a list of samples (default: `default_collate`).
-        pin_memory: accepted for compatibility; there is nothing to pin.
+        pin_memory: accepted for compatibility; batches are made on the CPU, and copies start from any memory.
         drop_last: whether a last batch that is smaller is left out.
         timeout: seconds to wait for a batch of a worker; 0 waits for ever.
         worker_init_fn: called in each worker with its number, once, before it makes batches.

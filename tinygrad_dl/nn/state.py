@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import has_own_elements
+from tinygrad_dl.core.device import moved
 from tinygrad_dl.core.hooks import Registered
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.warning import warn
@@ -227,7 +229,7 @@ class State(Members[S]):
         elif array.dtype.kind == "c" != tensor.dtype.kind:
             return f"dtype: {key} has {array.dtype} in the state, {tensor.dtype} in the module"
         elif tensor._data is not array:
-            if not tensor._data.flags.writeable:
+            if not has_own_elements(tensor._data):
                 return f"read-only: {key} is an array in the module that can't be changed; use assign=True"
             now.writes.append(functools.partial(copied, tensor, array))
         return ""
@@ -279,12 +281,12 @@ def load(
 def filled(tensor: Any, array: np.ndarray) -> None:
     """Gives a tensor without a shape that of an array, and its numbers."""
     tensor.materialize(array.shape)
-    tensor._data[...] = array
+    tensor._data[...] = moved(array, tensor.device)
 
 
 def copied(tensor: Tensor, array: np.ndarray) -> None:
     """Copies a loaded value into a tensor of the module."""
-    tensor._write(array.astype(tensor.dtype, copy=False), "load_state_dict")
+    tensor._write(moved(array.astype(tensor.dtype, copy=False), tensor.device), "load_state_dict")
 
 
 def assigned(module: State[Any], name: str, old: Tensor, value: Any, array: np.ndarray) -> None:

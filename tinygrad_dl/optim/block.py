@@ -46,17 +46,17 @@ class States(NamedTuple):
 
 
 class Scratch(dict[Any, tuple[Array, Array, Array]]):
-    """By dtype, size and module, three arrays to be written over by one thread; those of one dtype share memory."""
+    """By dtype and size, three arrays to be written over by one thread; those of one dtype share their memory."""
 
     def __init__(self, largest: int):
         self.largest = min(CHUNK, largest)
         self.memory: dict[Any, Array] = {}
 
-    def __missing__(self, key: tuple[Any, int, Any]) -> tuple[Array, Array, Array]:
-        dtype, size, module = key
-        if (dtype, module) not in self.memory:
-            self.memory[dtype, module] = module.empty((3, self.largest), dtype)
-        one, two, three = self.memory[dtype, module][:, :size]
+    def __missing__(self, key: tuple[Any, int]) -> tuple[Array, Array, Array]:
+        dtype, size = key
+        if dtype not in self.memory:
+            self.memory[dtype] = np.empty((3, self.largest), dtype)
+        one, two, three = self.memory[dtype][:, :size]
         self[key] = one, two, three
         return self[key]
 
@@ -116,6 +116,13 @@ class Block:
         flat = np.ndarray((self.offsets[-1],), self.real, memory)
         places = zip(self.shapes, self.offsets[:-1], strict=True)
         return States(flat, [np.ndarray(shape, self.dtype, memory, at * itemsize) for shape, at in places])
+
+    def room(self, scratch: Scratch, dtype: Any, size: int) -> tuple[Array, Array, Array]:
+        """Three arrays to be written over: those of a thread or, elsewhere than on the CPU, new ones."""
+        if self.module is np:
+            return scratch[dtype, size]
+        one, two, three = self.module.empty((3, size), dtype)
+        return one, two, three
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -276,10 +283,10 @@ def run(optimizer: Rule, scratch: Scratch, job: Job) -> None:
     """Changes a chunk of a block. Several threads may do this at once, each with its own scratch."""
     block, o, g, arrays = job
     if not block.low:
-        apply(optimizer, o, g, scratch[block.real, g.size, block.module], arrays)
+        apply(optimizer, o, g, block.room(scratch, block.real, g.size), arrays)
         return
     wide = [a.astype(np.float32) for a in arrays]
-    apply(optimizer, o, g.astype(np.float32), scratch[promotion.FLOAT32, g.size, block.module], wide)
+    apply(optimizer, o, g.astype(np.float32), block.room(scratch, promotion.FLOAT32, g.size), wide)
     for array, new in zip(arrays, wide, strict=True):
         array[...] = new
 

@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_dl.backends.arrays import has_own_elements, is_array, like, truth
+from tinygrad_dl.backends.arrays import has_own_elements, is_array, truth
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.contents import zero_gradient
 from tinygrad_dl.core.descriptions import summary
+from tinygrad_dl.core.device import moved
 from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
@@ -370,7 +371,7 @@ class Optimizer(Hooked):
             if single and not (np.isfinite(array) and array >= 0):
                 raise ValueError(f"{where}: got {array}, expected a finite number from 0 on")
         copied = array.astype(dtype, copy=True)
-        return wrap(copied if single else like(copied, p))
+        return wrap(moved(copied, "cpu" if single else p.device))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": dict(self.state), "param_groups": self.param_groups}

@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from tinygrad_dl.archive import write
+from tinygrad_dl.backends.arrays import is_array, to_numpy
 from tinygrad_dl.core.device import device
 from tinygrad_dl.core.dtypes import dtype
 from tinygrad_dl.core.tensor import Tensor, as_array
@@ -163,7 +164,7 @@ class Pickler:
             self.parts.append(code)
         elif id(value) in self.memo and id(value) not in self.open:
             self.parts.append(self.noted(id(value), b""))
-        elif isinstance(value, Tensor | np.ndarray | np.generic):
+        elif isinstance(value, Tensor | np.generic) or is_array(value):
             self.tensor(value, where)
         elif not isinstance(value, dict) and type(value) not in (list, tuple, set):
             step = "; save its state_dict()" if hasattr(value, "state_dict") else ""
@@ -248,7 +249,7 @@ class Pickler:
 
     def tensor(self, value: Any, where: str) -> None:
         try:
-            array = as_array(value)
+            array = to_numpy(as_array(value))
         except TypeError as error:
             error.add_note(f"while saving {where!r}")
             raise

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.device import no_device
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.ops.shape.joining import cat
@@ -93,12 +92,12 @@ class PackedSequence(PackedSequence_):
         return self._with(self.data.to(*args, **kwargs))
 
     def cpu(self, *args: Any, **kwargs: Any) -> Self:
-        """Itself: tensors live on the CPU."""
+        """With its data on the CPU; itself if it lives there."""
         return self.to(*args, device="cpu", **kwargs)
 
     def cuda(self, *args: Any, **kwargs: Any) -> Self:
-        """Raises ValueError: tensors live on the CPU."""
-        raise no_device("cuda")
+        """With its data on a GPU. ValueError: CuPy is not installed."""
+        return self._with(self.data.cuda(*args, **kwargs))
 
     double, float, half = casting("double"), casting("float"), casting("half")
     long, int, short = casting("long"), casting("int"), casting("short")

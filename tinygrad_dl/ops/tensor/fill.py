@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor
@@ -53,7 +54,7 @@ def zero_(self: Tensor) -> Tensor:
 
 @method
 def copy_(self: Tensor, src: Array, non_blocking: bool = False) -> Tensor:
-    """The elements become those of `src`, broadcast and cast, in place.
+    """The elements become those of `src`, broadcast and cast, in place; `src` may live on another device.
 
     >>> import tinygrad_dl as td
     >>> td.zeros(2).copy_(td.tensor([1, 2]))
@@ -61,4 +62,6 @@ def copy_(self: Tensor, src: Array, non_blocking: bool = False) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
     """
+    if isinstance(src, Tensor) and module_of(src) is not module_of(self):
+        src = src.to(self.device)
     return store(self, ..., src, "copy_")
