@@ -1,4 +1,7 @@
-"""What the benchmarks measure and expect: the modules `cases` and `expected`. None there comes before others here."""
+"""What the benchmarks measure and expect: the modules `cases`, `networks` and `expected`.
+
+None of that folder comes before others of the same name.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 try:
-    cases, expected = (importlib.import_module(name) for name in ("cases", "expected"))
+    cases, networks, expected = (importlib.import_module(name) for name in ("cases", "networks", "expected"))
 finally:
     sys.path.pop(0)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import strict_array
+from benchmark_cases import networks
 from strict_array import StrictArray, transfers
 
 import tinygrad_dl as td
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-import networks
 
 strict_array.install()
 STRICT = td.device("strict")
