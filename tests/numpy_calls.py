@@ -116,7 +116,7 @@ CALLS: dict[str, list[Call]] = {
     "insert": [c(V, 1, 5.0), c(X, [0, 2], V[:2][:, None], axis=1), c(X, 1, V[:3], axis=0), c(V, [1, 1], V[:2])],
     "delete": [c(X, 0, axis=1), c(X, [1]), c(V, slice(0, 2)), c(V, np.array([True, False, True, False]))],
     "resize": [c(X, (3, 5)), c(X, 4)], "trim_zeros": [there(np.array([0.0, 0.0, 1.0, 0.0, 2.0, 0.0]), "f"), c(V),
-                                                        there(np.pad(X, 2), axis=1), there(np.pad(X, 1))],
+                                                        there(np.pad(X, 2), axis=1), there(np.pad(X, 1), axis=None)],
     # -- parts
     "take": [c(X, [2, 0], axis=1), c(X, [4, 0]), c(X, [7, -1], mode="wrap"), c(X, [7, -1], axis=1, mode="clip")],
     "take_along_axis": [c(X, np.array([[2], [0]]), axis=1), c(X, np.array([2, 0]), axis=None)],
@@ -297,9 +297,8 @@ def function_of(name: str) -> Any:
 
 
 def knows(function: Any, call: Call) -> bool:
-    """Whether the installed version has the words of a call."""
-    found = signature(function).parameters
-    return any(p.kind is p.VAR_KEYWORD for p in found.values()) or found.keys() >= call.options.keys()
+    """Whether the installed version has the words of a call; pad takes words that depend on its mode."""
+    return function is np.pad or signature(function).parameters.keys() >= call.options.keys()
 
 
 CALLS = {

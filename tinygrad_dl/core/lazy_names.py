@@ -63,7 +63,8 @@ FILES: dict[str, dict[str, str]] = {
     "ops._numpy.shapes": {
         "numpy":
             "np.atleast_1d np.atleast_2d np.atleast_3d np.diagflat np.expand_dims np.full_like np.ix_ "
-            "np.lib.stride_tricks.sliding_window_view np.meshgrid np.ndim np.rollaxis np.shape np.size np.zeros_like",
+            "np.lib.stride_tricks.sliding_window_view np.meshgrid np.ndim np.ones_like np.rollaxis np.shape np.size "
+            "np.zeros_like",
     },
     "ops.activation.elu": {
         "ops": "celu elu selu",

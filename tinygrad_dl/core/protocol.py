@@ -66,6 +66,9 @@ IN_C: dict[Any, Callable[..., Any]] = {
     np.inner: lambda a, b, /: None,
     np.vdot: lambda a, b, /: None,
     np.where: lambda condition, x=None, y=None, /: None,
+    np.bincount: lambda x, /, weights=None, minlength=0: None,
+    np.copyto: lambda dst, src, casting="same_kind", where=True: None,
+    np.putmask: lambda a, /, mask, values: None,
 }
 
 

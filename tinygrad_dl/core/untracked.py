@@ -18,7 +18,7 @@ CONSTANT: set[Any] = {
     *(np.argwhere, np.bitwise_count, np.can_cast, np.common_type, np.diag_indices_from, np.digitize, np.einsum_path),
     *(np.empty_like, np.flatnonzero, np.histogram_bin_edges, np.iscomplex, np.iscomplexobj, np.isin, np.isreal),
     *(np.isrealobj, np.lexsort, np.linalg.matrix_rank, np.may_share_memory, np.min_scalar_type, np.nanargmax),
-    *(np.nanargmin, np.nonzero, np.ones_like, np.packbits, np.ravel_multi_index, np.result_type, np.save, np.savetxt),
+    *(np.nanargmin, np.nonzero, np.packbits, np.ravel_multi_index, np.result_type, np.save, np.savetxt),
     *(np.savez, np.savez_compressed, np.searchsorted, np.shares_memory, np.spacing, np.tril_indices_from),
     *(np.triu_indices_from, np.unpackbits, np.unravel_index),
 }

@@ -158,6 +158,8 @@ def statistics(array: Any, dim: int, width: Any, lengths: Any, mode: str) -> Any
 
 def odd(array: Any, dim: int, width: Any, option: Any, mode: str) -> Any:
     """Mirrored at the edges in both directions: 2 edge - element."""
+    if array.shape[dim] == 1:  # nothing to mirror
+        return constants(array, dim, width, (array, array), mode)
     most = array.shape[dim] - (mode == "reflect")
     if max(width) > most:
         raise ValueError(f"got a width of {max(width)} with reflect_type='odd', expected {most} at most")

@@ -26,6 +26,7 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     """np.linalg.norm: of vectors for one axis, of matrices for two or for a matrix with `ord`."""
     if isinstance(axis, tuple | list) and len(axis) not in (1, 2):
         raise ValueError(f"np.linalg.norm: got axis={axis!r}, expected one axis for vectors or two for matrices")
+    x = floating(x)
     matrix = (axis is None and x.ndim == 2) if not isinstance(axis, tuple | list) else len(axis) == 2
     if ord is None or (not matrix and ord != "fro" and ord != "nuc"):
         if ord is not None and axis is None and x.ndim != 1:
@@ -52,6 +53,7 @@ def least_squares(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any
 
 def np_qr(a: Any, mode: Any = "reduced") -> Any:
     """np.linalg.qr: "r" is R alone, "raw" LAPACK's reflections, column by column."""
+    a = floating(a)
     if mode == "raw":
         found = geqrf(a)
         return found.a.mT, found.tau
@@ -81,17 +83,17 @@ def of_three(x1: Any, x2: Any, *, axis: int = -1) -> Any:
 
 NUMPY[np.linalg.norm], NUMPY[np.linalg.lstsq], NUMPY[np.cross] = linalg_norm, least_squares, cross
 NUMPY[np.linalg.cross] = of_three
-NUMPY[np.linalg.inv] = lambda a: inv(a)
-NUMPY[np.linalg.det] = lambda a: det(a)
-NUMPY[np.linalg.slogdet] = lambda a: slogdet(a)
-NUMPY[np.linalg.solve] = lambda a, b: solve(a, b)
-NUMPY[np.linalg.cholesky] = lambda a, *, upper=False: cholesky(a, upper=upper)
+NUMPY[np.linalg.inv] = lambda a: inv(floating(a))
+NUMPY[np.linalg.det] = lambda a: det(floating(a))
+NUMPY[np.linalg.slogdet] = lambda a: slogdet(floating(a))
+NUMPY[np.linalg.solve] = lambda a, b: solve(floating(a), floating(b))
+NUMPY[np.linalg.cholesky] = lambda a, *, upper=False: cholesky(floating(a), upper=upper)
 NUMPY[np.linalg.qr] = np_qr
 NUMPY[np.linalg.svd] = lambda a, full_matrices=True, compute_uv=True, hermitian=False: (
-    svd(a, full_matrices) if compute_uv else svdvals(a)
+    svd(floating(a), full_matrices) if compute_uv else svdvals(floating(a))
 )
 if hasattr(np.linalg, "vector_norm"):
-    NUMPY[np.linalg.vector_norm] = lambda x, *, axis=None, keepdims=False, ord=2: norm(x, ord, axis, keepdims)
+    NUMPY[np.linalg.vector_norm] = lambda x, *, axis=None, keepdims=False, ord=2: norm(floating(x), ord, axis, keepdims)
     NUMPY[np.linalg.matrix_norm] = lambda x, *, keepdims=False, ord="fro": linalg_norm(x, ord, (-2, -1), keepdims)
     NUMPY[np.linalg.matmul] = lambda x1, x2: matmul(x1, x2)
     NUMPY[np.linalg.outer] = lambda x1, x2: outer(x1, x2)
@@ -100,4 +102,4 @@ if hasattr(np.linalg, "vector_norm"):
     NUMPY[np.linalg.diagonal] = lambda x, *, offset=0: diagonal(x, offset, -2, -1)
     NUMPY[np.linalg.trace] = lambda x, *, offset=0, dtype=None: sums.sum(diagonal(x, offset, -2, -1), -1, dtype=dtype)
     NUMPY[np.linalg.vecdot] = lambda x1, x2, *, axis=-1: sums.sum(np.conjugate(x1) * x2, axis)
-NUMPY[np.linalg.svdvals] = lambda x: svdvals(x)
+NUMPY[np.linalg.svdvals] = lambda x: svdvals(floating(x))

@@ -22,6 +22,13 @@ def coefficients(p: Any) -> Any:
     return np.atleast_1d(as_tensor(np.asarray(p) if isinstance(p, np.poly1d) else p))
 
 
+def shortened(p: Any) -> Any:
+    """A polynomial without the zeros in front, except the last."""
+    p = coefficients(p)
+    there = np.flatnonzero(numbers(p))
+    return p[int(there[0]) :] if len(there) else as_tensor(np.zeros(1, p.dtype))
+
+
 def polyval(p: Any, x: Any) -> Any:
     """np.polyval: by Horner's rule."""
     p = coefficients(p)
@@ -48,7 +55,7 @@ def added(sign: int) -> Any:
 
 def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     """np.polydiv: quotient and remainder, by long division."""
-    u, v = (coefficients(each) + 0.0 for each in (u, v))
+    u, v = (floating(coefficients(each)) for each in (u, v))
     m, n = len(u) - 1, len(v) - 1
     scale, rest, found = 1.0 / v[0], u, []
     for k in range(m - n + 1):
@@ -86,7 +93,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 
 def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
     """np.polyfit: by least squares, with gradients to the points and their weights."""
-    x, y = floating(x) + 0.0, floating(y) + 0.0
+    x, y = floating(x), floating(y)
     order = int(deg) + 1
     if order < 1 or x.ndim != 1 or not len(x) or y.ndim not in (1, 2) or len(x) != len(y):
         raise TypeError(
@@ -147,6 +154,6 @@ def roots(p: Any) -> Any:
 
 
 NUMPY[np.polyval], NUMPY[np.polyadd], NUMPY[np.polysub] = polyval, added(1), added(-1)
-NUMPY[np.polymul] = lambda a1, a2: convolve(coefficients(a1), coefficients(a2))
+NUMPY[np.polymul] = lambda a1, a2: convolve(shortened(a1), shortened(a2))
 NUMPY[np.polydiv], NUMPY[np.polyder], NUMPY[np.polyint] = polydiv, polyder, polyint
 NUMPY[np.polyfit], NUMPY[np.poly], NUMPY[np.roots] = polyfit, poly, roots

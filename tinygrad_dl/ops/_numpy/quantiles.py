@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.promotion import is_half
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.ops._numpy.arguments import all_dims, as_tensor, constant, floating, kept, numbers
 from tinygrad_dl.ops.reduction import statistics
@@ -18,6 +19,7 @@ from tinygrad_dl.ops.shape.reshape import reshape
 from tinygrad_dl.ops.sorting.sort import sort
 
 BY_OP = frozenset({"linear", "lower", "higher", "midpoint", "nearest"})  # what the op's `interpolation` has
+WHOLE = frozenset({"lower", "higher", "nearest", "inverted_cdf", "closest_observation"})  # an element, never between
 
 
 def as_rows(a: Any, axis: Any) -> tuple[Any, list[int]]:
@@ -34,7 +36,8 @@ def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     rows, shape = as_rows(as_tensor(a), axis)
     size = rows.shape[-1]
     if not size:
-        raise ValueError(f"np.median: expected at least one element, got shape {a.shape}")
+        found = as_tensor(np.full(tuple(rows.shape[:-1]), np.nan, rows.dtype))
+        return found.reshape(shape) if kept(keepdims) else found
     values = sort(rows, -1)[0]
     middle = values[..., (size - 1) // 2 : size // 2 + 1]
     found = np.where(np.isnan(values[..., -1]), np.nan, statistics.mean(middle, -1))
@@ -45,7 +48,7 @@ def nanmedian(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """np.nanmedian: of the elements that are numbers; nan where none is."""
     rows, shape = as_rows(as_tensor(a), axis)
     if not rows.shape[-1]:
-        raise ValueError(f"np.nanmedian: expected at least one element, got shape {a.shape}")
+        return median(a, axis, keepdims=keepdims)
     count = np.sum(~np.isnan(rows), -1, keepdims=True)
     values = sort(rows, -1)[0]  # nan last
     low, high = (np.take_along_axis(values, place, -1) for place in (np.maximum(count - 1, 0) // 2, count // 2))
@@ -60,15 +63,20 @@ def quantiles(percent: bool, ignore_nan: bool) -> Callable[..., Any]:
         a: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: Any = False, *, weights: Any = None
     ) -> Any:
         a = as_tensor(a)
+        if is_half(a.dtype):
+            return found(a.astype(np.float32), q, axis, method, keepdims, weights=weights).astype(a.dtype)
         rows, shape = as_rows(a, axis)
         parts = (q if isinstance(q, Tensor) else wrap(np.asarray(q, rows.dtype))).astype(rows.dtype)
         parts = parts / 100 if percent else parts
         flat = reshape(parts, -1)
-        if method in BY_OP and weights is None:
+        if not rows.numel() and (ignore_nan or rows.shape[-1]):
+            out = as_tensor(np.full((flat.numel(), *rows.shape[:-1]), np.nan, rows.dtype))
+        elif method in BY_OP and weights is None and flat.numel():
             function = nanquantile if ignore_nan else quantile
             out = function(rows, flat, -1, interpolation=method)
         else:
             out = placed(rows, constant(flat, "q"), method, ignore_nan, weights_of(weights, a, axis, rows.shape))
+        out = out.astype(a.dtype) if a.dtype.kind in "iu" and method in WHOLE else out
         return reshape(out, (*parts.shape, *(shape if kept(keepdims) else out.shape[1:])))
 
     return found
@@ -102,7 +110,7 @@ def placed(rows: Any, q: Any, method: str, ignore_nan: bool, weights: Any) -> An
             at[i] = of_numpy(count, q, None if heavy is None else heavy[i, :count])
     at = at.reshape((*rows.shape[:-1], len(q)))
     low = np.floor(np.where(np.isnan(at), 0, at)).astype(np.int64)
-    part = at - low
+    part = (at - low).astype(rows.dtype)
     first, second = (np.take_along_axis(ordered, i, -1) for i in (low, np.minimum(low + 1, rows.shape[-1] - 1)))
     found = np.where(part == 0, first, first + (second - first) * part)
     return np.moveaxis(np.where(np.isnan(at), np.nan, found), -1, 0)

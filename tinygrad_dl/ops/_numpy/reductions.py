@@ -32,6 +32,8 @@ def reduction(ours: Callable[..., Any], neutral: Any, join: Any, default: Any = 
         a: Any, axis: Any = default, dtype: Any = None, keepdims: Any = False, initial: Any = NONE, where: Any = True
     ) -> Any:
         a = as_tensor(a)
+        if isinstance(initial, float) and dtype is None and a.dtype.kind in "iu":
+            initial = int(initial)  # as NumPy does, which keeps the dtype
         if where is not True:
             if neutral is None and initial is NONE:
                 raise ValueError(
@@ -126,12 +128,12 @@ NUMPY[np.var], NUMPY[np.std] = deviation(statistics.var, False), deviation(stati
 
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
     """np.average: the mean, weighted; weights are of the shape of `a`, or of that of its dimensions `axis`."""
-    a, keepdims = as_tensor(a), kept(keepdims)
+    a, keepdims = floating(a), kept(keepdims)
     if weights is None:
         found = mean(a, axis, None, keepdims)
         total = np.full_like(found.detach(), a.numel() / max(1, found.numel()))
         return (found, total) if returned else found
-    weights = as_tensor(weights)
+    weights = floating(weights)
     if weights.shape != a.shape:
         dims = all_dims(axis, a.ndim)
         if axis is None:

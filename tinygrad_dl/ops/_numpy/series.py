@@ -95,7 +95,7 @@ def running(ours: Any, first: int) -> Any:
     """np.cumulative_sum and np.cumulative_prod."""
 
     def found(x: Any, *, axis: Any = None, dtype: Any = None, include_initial: bool = False) -> Any:
-        x = as_tensor(x)
+        x = np.atleast_1d(as_tensor(x))
         if axis is None and x.ndim != 1:
             raise ValueError(f"got a tensor of {x.ndim} dimensions without axis, expected axis=")
         axis = 0 if axis is None else axis

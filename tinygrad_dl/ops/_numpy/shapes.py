@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.creation import full_like, zeros, zeros_like
+from tinygrad_dl.creation import full_like, ones, ones_like, zeros, zeros_like
 from tinygrad_dl.ops._numpy.arguments import all_dims, as_tensor, numbers
 from tinygrad_dl.ops.indexing.diagonal import diagflat
 from tinygrad_dl.ops.shape.expand import expand, meshgrid
@@ -40,6 +40,11 @@ def zeros_of(a: Any, dtype: Any = None, *, shape: Any = None) -> Tensor:
     return zeros_like(a, dtype=dtype) if shape is None else zeros(shape, dtype=dtype or a.dtype)
 
 
+def ones_of(a: Any, dtype: Any = None, *, shape: Any = None) -> Tensor:
+    """np.ones_like."""
+    return ones_like(a, dtype=dtype) if shape is None else ones(shape, dtype=dtype or a.dtype)
+
+
 def full_of(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Tensor:
     """np.full_like, with the gradient of a tensor that fills it."""
     a = as_tensor(a)
@@ -53,15 +58,13 @@ def grids(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy
     """np.meshgrid; sparse: each grid is of size 1 but along its own dimension."""
     if not xi:
         return ()
-    found = meshgrid(*(as_tensor(x).reshape(-1) for x in xi), indexing=indexing)
+    lines = [as_tensor(x).reshape(-1) for x in xi]
     if sparse:
         swap = {0: 1, 1: 0} if indexing == "xy" and len(xi) > 1 else {}
-        own = [swap.get(i, i) for i in range(len(xi))]
-        found = tuple(
-            g[tuple(slice(None) if d == i else slice(0, 1) for d in range(g.ndim))]
-            for g, i in zip(found, own, strict=True)
-        )
-    return tuple(g.clone() for g in found) if copy else found
+        found = [x.reshape([-1 if d == swap.get(i, i) else 1 for d in range(len(xi))]) for i, x in enumerate(lines)]
+    else:
+        found = list(meshgrid(*lines, indexing=indexing))
+    return tuple(g.clone() for g in found) if copy else tuple(found)
 
 
 def open_grid(*args: Any) -> tuple[Tensor, ...]:
@@ -118,6 +121,7 @@ NUMPY[np.ndim] = lambda a: a.ndim
 NUMPY[np.shape] = lambda a: a.shape
 NUMPY[np.size] = lambda a, axis=None: math.prod(a.shape[d] for d in all_dims(axis, a.ndim))
 NUMPY[np.expand_dims], NUMPY[np.rollaxis], NUMPY[np.ix_] = expand_dims, roll_axis, open_grid
-NUMPY[np.zeros_like], NUMPY[np.full_like], NUMPY[np.meshgrid] = zeros_of, full_of, grids
+NUMPY[np.zeros_like], NUMPY[np.ones_like], NUMPY[np.full_like] = zeros_of, ones_of, full_of
+NUMPY[np.meshgrid] = grids
 NUMPY[np.diagflat] = lambda v, k=0: diagflat(as_tensor(v), k)
 NUMPY[sliding_window_view] = windows

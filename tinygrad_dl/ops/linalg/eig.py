@@ -12,6 +12,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, drawn, error
+from tinygrad_dl.ops._numpy.arguments import floating
 from tinygrad_dl.ops.indexing.triangular import tril
 from tinygrad_dl.ops.linalg._matrices import (
     LinAlgError,
@@ -246,7 +247,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     return values
 
 
-NUMPY[np.linalg.eig] = lambda a: eig(a)
-NUMPY[np.linalg.eigh] = lambda a, UPLO="L": eigh(a, UPLO)
-NUMPY[np.linalg.eigvals] = lambda a: eigvals(a)
-NUMPY[np.linalg.eigvalsh] = lambda a, UPLO="L": eigvalsh(a, UPLO)
+NUMPY[np.linalg.eig] = lambda a: eig(floating(a))
+NUMPY[np.linalg.eigh] = lambda a, UPLO="L": eigh(floating(a), UPLO)
+NUMPY[np.linalg.eigvals] = lambda a: eigvals(floating(a))
+NUMPY[np.linalg.eigvalsh] = lambda a, UPLO="L": eigvalsh(floating(a), UPLO)

@@ -14,6 +14,7 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.creation import eye
 from tinygrad_dl.inputs import array, drawn, error, one_of
+from tinygrad_dl.ops._numpy.arguments import floating
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.linalg._matrices import LinAlgError, require_finite, require_square, some_matrices, turned
 from tinygrad_dl.ops.linalg._results import CheckedCholesky, CheckedInverse, CheckedSolution
@@ -369,9 +370,9 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 alias("matrix_power", matrix_power)
 alias("pinverse", pinverse)
 NUMPY[np.linalg.pinv] = lambda a, rcond=None, hermitian=False, *, rtol=None: pinv(
-    a, 1e-15 if rcond is None and rtol is None else rcond, hermitian, rtol=rtol
+    floating(a), 1e-15 if rcond is None and rtol is None else rcond, hermitian, rtol=rtol
 )
-NUMPY[np.linalg.cond] = lambda x, p=None: cond(x, p)
-NUMPY[np.linalg.matrix_power] = lambda a, n: matrix_power(a, n)
-NUMPY[np.linalg.tensorinv] = lambda a, ind=2: tensorinv(a, ind)
-NUMPY[np.linalg.tensorsolve] = lambda a, b, axes=None: tensorsolve(a, b, axes)
+NUMPY[np.linalg.cond] = lambda x, p=None: cond(floating(x), p)
+NUMPY[np.linalg.matrix_power] = lambda a, n: matrix_power(floating(a) if n < 0 else a, n)
+NUMPY[np.linalg.tensorinv] = lambda a, ind=2: tensorinv(floating(a), ind)
+NUMPY[np.linalg.tensorsolve] = lambda a, b, axes=None: tensorsolve(floating(a), floating(b), axes)

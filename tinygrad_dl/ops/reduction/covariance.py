@@ -10,6 +10,7 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.promotion import default
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.warning import warn
+from tinygrad_dl.ops._numpy.arguments import as_tensor, floating
 from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.linalg.products import matmul
 from tinygrad_dl.ops.pointwise.extremes import clamp
@@ -128,12 +129,12 @@ def _np_cov(
     *,
     dtype: Any = None,
 ) -> Tensor:
-    given = [w if w is None or isinstance(w, Tensor) else wrap(as_array(w)) for w in (fweights, aweights)]
+    counts = None if fweights is None else as_tensor(fweights)
     return cov(
         _variables(m, y, rowvar, dtype),
         correction=int(not bias) if ddof is None else ddof,
-        fweights=given[0],
-        aweights=given[1],
+        fweights=counts,
+        aweights=None if aweights is None else floating(aweights),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.ops._numpy.arguments import floating
 from tinygrad_dl.ops.reduction.cumulative import cumsum
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.joining import cat
@@ -172,7 +173,7 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order:
 
 def _np_gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """np.gradient: of one dimension a tensor, of several a tuple."""
-    f = f if isinstance(f, Tensor) else wrap(as_array(f))
+    f = floating(f)
     many = f.ndim if axis is None else 1 if isinstance(axis, int) else len(axis)
     given = [wrap(as_array(h)) if np.ndim(h) and not isinstance(h, Tensor) else h for h in varargs] or [1]
     spacing = [*itertools.islice(itertools.cycle(given), many)] if len(given) == 1 else given
@@ -181,7 +182,7 @@ def _np_gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -
 
 
 def _np_trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
-    tensors = [each if each is None or isinstance(each, Tensor) else wrap(as_array(each)) for each in (y, x)]
+    tensors = [None if each is None else floating(each) for each in (y, x)]
     return trapezoid(tensors[0], tensors[1], dx=dx if x is None else None, dim=axis)  # type: ignore[arg-type]
 
 
