@@ -12,6 +12,8 @@ from _ext.assemble import translated
 from _ext.blocks import code_blocks, run
 
 import tinygrad_dl as td
+from tinygrad_dl.core.declaration import REGISTRY
+from tinygrad_dl.core.namespaces import NAMESPACES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -70,6 +72,30 @@ def test_every_public_name_has_one_entry(monkeypatch):
     }
     assert wanted - set(entries) == wanted & set(names.NAMESPACES) - {"td.Tensor"}  # these have pages
     assert {"td.matmul", "td.Tensor.backward", "td.nn.Linear", "td.optim.lr_scheduler.StepLR", "td.train.fit"} <= wanted
+
+
+def test_every_operation_has_an_entry_in_the_pages_of_operators(monkeypatch):
+    """Public ones under their names, others as what functions call; every namespace of operations is gone through."""
+    monkeypatch.setattr(operators, "accepted", lambda op, function: "not tried here.")
+    assert {name.replace("tinygrad_dl", "td") for name in NAMESPACES} <= set(names.NAMESPACES)
+    text = "\n".join(operators.pages().values())
+    shown = {id(operators.op_of(entry)) for entry in names.entries().values()}
+    missing = [
+        op.key
+        for op in REGISTRY.values()
+        if op.home.startswith(operators.OPS)
+        and id(op) not in shown
+        and f"### {op.name} (behind other functions)" not in text
+    ]
+    assert not missing
+    for name in (
+        "td.hash_tensor",
+        "td.fft.rfft",
+        "td.special.entr",
+        "td.signal.windows.hann",
+        "td.Tensor.fill_diagonal_",
+    ):
+        assert re.search(rf"^:{{6}}\{{py:\w+\}} {re.escape(name)}\b", text, re.MULTILINE), name
 
 
 def test_an_entry_of_an_operation_says_what_its_declaration_says():

@@ -99,3 +99,13 @@ def test_scatter_joins(reduce, expected):
     assert y.scatter_(0, INDEX, 2, reduce=reduce) is y and y[1] == {"add": 4, "multiply": 4}[reduce]
     with pytest.raises(ValueError, match="scatter: got reduce='sum', expected 'add', 'multiply' or None"):
         td.scatter(X, 0, INDEX, SRC, reduce="sum")
+
+
+@pytest.mark.parametrize("reduce", ["sum", "prod", "mean", "max", "min"])
+def test_segments_have_derivatives_of_both_orders(reduce):
+    x = td.tensor([[3.0, 1.0], [1.0, 2.0], [2.0, 4.0], [5.0, 3.0]], dtype=td.float64, requires_grad=True)
+    f = lambda x: td.segment_reduce(x, reduce, offsets=td.tensor([0, 1, 3]), initial=1.5)  # noqa: E731
+    assert gradcheck(f, (x,), check_forward_ad=True, check_batched_grad=True) and gradgradcheck(f, (x,))
+    assert f(x).shape == (2, 2)
+    with pytest.raises(ValueError, match=r"got lengths \[1, 1\], expected numbers of 0 or more that add up to 4"):
+        td.segment_reduce(x, reduce, lengths=td.tensor([1, 1]))

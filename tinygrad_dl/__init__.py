@@ -462,6 +462,13 @@ _RARE = {
         "ops.shape.joining": "cartesian_prod",
         "ops.padding.pad": "constant_pad_nd",
         "ops.normalization.native": "native_batch_norm native_group_norm native_layer_norm",
+        "creation": "range",
+        "random": "seed",
+        "ops.tensor.sampling": "binomial poisson",
+        "ops.tensor.attributes": "is_storage typename",
+        "ops.indexing.segments": "segment_reduce",
+        "ops.linalg.lowrank": "lobpcg",
+        "ops.pointwise.complex": "view_as_complex_copy",
         "ops.dropout.dropout": "native_dropout native_dropout_backward",
         "ops.vision.grid_sample": "grid_sampler grid_sampler_2d grid_sampler_3d",
         "core.printing": "set_printoptions",
@@ -476,13 +483,17 @@ _RARE = {
         "torch.amp": "GradScaler autocast",
         "compiler": "_assert",
         "compiler.modules": "compile",
-        "torch.settings": "are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision "
+        "torch.settings": "are_deterministic_algorithms_enabled get_default_device "
+        "get_deterministic_debug_mode set_deterministic_debug_mode is_warn_always_enabled get_float32_matmul_precision "
         "get_num_interop_threads is_deterministic_algorithms_warn_only_enabled set_default_device "
         "set_default_tensor_type set_float32_matmul_precision set_flush_denormal set_num_interop_threads "
         "set_warn_always use_deterministic_algorithms",
     }.items()
     for name in names.split()
 }
+
+
+_METHODS = {name: name for name in ("detach", "get_device", "is_same_size", "is_signed")} | {"to_dlpack": "__dlpack__"}
 
 
 def __getattr__(name: str) -> Any:
@@ -497,8 +508,8 @@ def __getattr__(name: str) -> Any:
         if function := foreach.find(name):
             return function
     # PyTorch has the in-place methods, and a few others, as functions too: td.relu_(x) is x.relu_().
-    if name == "detach" or (name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name)):
-        return getattr(Tensor, name)
+    if name in _METHODS or (name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name)):
+        return getattr(Tensor, _METHODS.get(name, name))
     if (file := lazy.index("tinygrad_dl").get(name)) is not None:
         return globals().setdefault(name, getattr(lazy.load(file), name))
     where = "; tensors live on the CPU: device = 'cpu'" if name in ("mps", "xpu") else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import math
 import operator
@@ -353,7 +354,7 @@ def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, **opti
     (3, 1, 6)
     """
     shape, order = sizes((size,), "empty_permuted"), [operator.index(dim) for dim in physical_layout]
-    if sorted(order) != [*range(len(shape))]:
+    if sorted(order) != [*builtins.range(len(shape))]:
         raise RuntimeError(
             f"empty_permuted: got physical_layout={tuple(order)}, expected an order of the dimensions 0 to "
             f"{len(shape) - 1} of size {shape}"
@@ -495,6 +496,27 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, **o
         return arange(int(start), int(end), int(step), dtype=found, **options)
     count = math.ceil((end - start) / step)
     return finish((int(start) + int(step) * np.arange(count)).astype(found), "arange", options)
+
+
+@creation
+def range(start: Any, end: Any, step: Any = 1, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
+    """The numbers from `start` up to and with `end`, of the default dtype; `arange` is what PyTorch advises instead.
+
+    Raises:
+        ValueError: `step` is 0, or does not lead from start to end.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     td.range(1, 3)
+    tensor([1., 2., 3.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.range.html
+    """
+    if step == 0 or (end - start) * step < 0:
+        raise ValueError(f"range: got start={start}, end={end}, step={step}, expected a step that leads to the end")
+    warn("range: it is deprecated in PyTorch: its end is included, as in no other function; use arange")
+    numbers = start + step * np.arange(math.floor((end - start) / step) + 1)
+    return finish(numbers.astype(counted(_dtype(dtype), "range")), "range", options)
 
 
 def _spaced(what: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:

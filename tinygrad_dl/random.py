@@ -110,6 +110,17 @@ def manual_seed(seed: int) -> Generator:
     return default_generator.manual_seed(seed)
 
 
+def seed() -> int:
+    """Seeds the default generator with a number that the operating system gives, and returns it.
+
+    >>> td.seed() == td.initial_seed()
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.seed.html
+    """
+    return default_generator.seed()
+
+
 def initial_seed() -> int:
     """The seed of the default generator.
 

@@ -1,12 +1,13 @@
 """What both libraries have and no program draws, with the reason."""
 
 REASONS = {
-    "draws random numbers, which differ for the same seed": """bernoulli bernoulli_ multinomial normal normal_ rand
+    "draws random numbers, which differ for the same seed": """binomial poisson
+        bernoulli bernoulli_ multinomial normal normal_ rand
         rand_like randint randint_like randn randn_like randperm random_ uniform_ cauchy_ exponential_ geometric_
         log_normal_ Generator AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout RReLU alpha_dropout
         feature_alpha_dropout gumbel_softmax rrelu rrelu_ fractional_max_pool2d fractional_max_pool2d_with_indices
         fractional_max_pool3d fractional_max_pool3d_with_indices FractionalMaxPool2d FractionalMaxPool3d""",
-    "is another op by an older name, and warns": "upsample upsample_nearest upsample_bilinear NLLLoss2d",
+    "is another op by an older name, and warns": "range upsample upsample_nearest upsample_bilinear NLLLoss2d",
     "stores its result in its input, as methods do that are drawn": """celu_ elu_ hardtanh_ leaky_relu_ selu_
         threshold_""",
     "is right in the first channels alone, in PyTorch": "CrossMapLRN2d",
@@ -24,19 +25,23 @@ REASONS = {
         are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision get_num_interop_threads
         is_deterministic_algorithms_warn_only_enabled set_default_device set_default_tensor_type
         set_float32_matmul_precision set_flush_denormal set_num_interop_threads set_printoptions set_warn_always
-        use_deterministic_algorithms""",
+        use_deterministic_algorithms get_deterministic_debug_mode is_warn_always_enabled seed
+        set_deterministic_debug_mode""",
     "computes nothing itself": "ger spmm GradScaler autocast compile factory_kwargs layout memory_format vmap",
     "is another op whose modes are numbers, or that returns more: tests/parity/test_native.py compares it": """
         grid_sampler grid_sampler_2d grid_sampler_3d native_batch_norm native_dropout native_group_norm
-        native_layer_norm""",
+        native_layer_norm view_as_complex_copy""",
+    "takes lengths that fit: tests/parity/test_native.py compares it": "segment_reduce lobpcg",
     "is changed in place alone: tests/parity/test_native.py compares it": "apply_ fill_diagonal_ map_ map2_",
     "is made of the bits, where rounding decides: tests/parity/test_native.py compares it": "hash_tensor",
-    "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy frombuffer numpy",
+    "reads or writes files, or shares memory with another library": """to_dlpack load save from_dlpack
+        from_numpy frombuffer numpy""",
     "is no op: a class, or a question about a tensor or about shapes": """Tensor device dtype finfo iinfo cpu
         broadcast_shapes data_ptr element_size is_tensor is_conj is_complex is_contiguous is_floating_point is_inference
         is_neg size storage_offset to_dense stride untyped_storage
         BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
         ShortTensor Size UntypedStorage storage
+        dim_order is_set_to is_storage typename
         get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory share_memory_ to_sparse""",
     "belongs to the backward pass, which follows every program": """backward register_hook retain_grad
         register_post_accumulate_grad_hook""",

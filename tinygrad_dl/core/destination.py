@@ -39,15 +39,15 @@ NAMES = """
     modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 msort mul multi_dot multinomial mv
     mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow_copy native_batch_norm ndtr ndtri ne neg nextafter
     nonzero nonzero_static norm normal normalize ones orgqr ormqr outer permute_copy pinv polar polygamma pow prod qr
-    quantile rad2deg rand randint randn randperm reciprocal remainder renorm rfft rfft2 rfftfreq rfftn round rsqrt
+    quantile rad2deg rand randint randn randperm range reciprocal remainder renorm rfft rfft2 rfftfreq rfftn round rsqrt
     scaled_modified_bessel_k0 scaled_modified_bessel_k1 scatter scatter_add scatter_reduce searchsorted select_copy sgn
     shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v
     shifted_chebyshev_polynomial_w sigmoid sign signbit sin sinc sinh slice_copy slice_scatter slogdet softmax softplus
     softshrink solve solve_ex solve_triangular sort spherical_bessel_j0 split_copy split_with_sizes_copy sqrt square
     squeeze_copy stack std sub sum svd svdvals t_copy take take_along_dim tan tanh tensordot tensorinv tensorsolve
     threshold topk transpose_copy triangular_solve tril triu true_divide trunc unbind_copy unfold_copy
-    unsafe_split_with_sizes unsqueeze_copy var vdot vecdot vector_norm view_as_real_copy view_copy vstack where xlog1py
-    xlogy zeros zeta
+    unsafe_split_with_sizes unsqueeze_copy var vdot vecdot vector_norm view_as_complex_copy view_as_real_copy view_copy
+    vstack where xlog1py xlogy zeros zeta
 """
 LISTED = frozenset(NAMES.split())
 

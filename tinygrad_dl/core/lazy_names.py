@@ -556,7 +556,7 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.shape.reorder": {
         "ops": "flip roll",
-        "methods": "flip fliplr flipud roll rot90",
+        "methods": "__reversed__ flip fliplr flipud roll rot90",
         "numpy": "np.flip np.fliplr np.flipud np.roll np.rot90",
         "tinygrad_dl": "flip fliplr flipud roll rot90",
     },
@@ -623,6 +623,7 @@ FILES: dict[str, dict[str, str]] = {
             "bartlett blackman cosine exponential gaussian general_cosine general_hamming hamming hann kaiser nuttall",
     },
     "ops.tensor.attributes": {
+        "methods": "dim_order is_set_to",
         "tinygrad_dl": "is_complex is_floating_point is_tensor numel result_type",
     },
     "ops.tensor.callables": {

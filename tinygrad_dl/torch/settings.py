@@ -15,6 +15,7 @@ class _Settings:
     deterministic = False
     warn_only = False
     precision = "highest"
+    warn_always = False
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
@@ -33,6 +34,24 @@ def are_deterministic_algorithms_enabled() -> bool:
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """Whether `use_deterministic_algorithms` was asked to warn alone."""
     return _Settings.deterministic and _Settings.warn_only
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """`use_deterministic_algorithms` by a number or a word: 0 "default", 1 "warn", 2 "error".
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_deterministic_debug_mode.html
+    """
+    modes = {0: 0, 1: 1, 2: 2, "default": 0, "warn": 1, "error": 2}
+    if debug_mode not in modes:
+        raise ValueError(
+            f"set_deterministic_debug_mode: got {debug_mode!r}, expected one of {', '.join(map(repr, modes))}"
+        )
+    use_deterministic_algorithms(modes[debug_mode] > 0, warn_only=modes[debug_mode] == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """0 if `use_deterministic_algorithms` was not asked for, 1 if to warn alone, else 2."""
+    return 0 if not _Settings.deterministic else 1 if _Settings.warn_only else 2
 
 
 def set_float32_matmul_precision(precision: str) -> None:
@@ -97,7 +116,13 @@ def set_flush_denormal(mode: bool) -> bool:
 
 
 def set_warn_always(b: bool) -> None:
-    """Does nothing: how often a warning is shown is set by Python's `warnings`."""
+    """Takes note of it: how often a warning is shown is set by Python's `warnings`."""
+    _Settings.warn_always = bool(b)
+
+
+def is_warn_always_enabled() -> bool:
+    """What `set_warn_always` was told."""
+    return _Settings.warn_always
 
 
 def set_num_interop_threads(num: int) -> None:

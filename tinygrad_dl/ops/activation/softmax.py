@@ -41,13 +41,21 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
     """
     if dtype is not None:
-        input = input.astype(as_dtype(dtype), copy=False)
+        input = in_real("softmax", input, dtype)
     if not input.size:
         ADD(input, dim)  # which refuses a dimension that there is not
         return input.copy()
     return (
         _weights(input, dim) if input.size < LARGE or type(input) is not np.ndarray else over_rows(_weights, dim, input)
     )
+
+
+def in_real(name: str, input: np.ndarray, dtype: Any) -> np.ndarray:
+    """The input in the dtype that was asked for, which has an order."""
+    found = as_dtype(dtype)
+    if found.kind == "c":
+        raise TypeError(f"{name}: got dtype={dtype}, expected a floating one: complex numbers have no largest")
+    return input.astype(found, copy=False)
 
 
 def over_rows(function: Callable[..., Any], dim: Any, *arrays: np.ndarray) -> Any:
@@ -105,7 +113,7 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
     """
     if dtype is not None:
-        input = input.astype(as_dtype(dtype), copy=False)
+        input = in_real("log_softmax", input, dtype)
     if not input.size:
         ADD(input, dim)  # which refuses a dimension that there is not
         return input.copy()

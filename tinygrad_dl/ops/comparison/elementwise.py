@@ -15,13 +15,13 @@ eq = binary(np.equal, "input == other, elementwise.", "td.tensor([1, 2]) == 2 ->
 ne = binary(np.not_equal, "input != other, elementwise.", "td.tensor([1, 2]) != 2 -> [ True, False]", name="ne",
     operator="ne", scalars="other")
 lt = binary(np.less, "input < other, elementwise.", "td.tensor([1, 2]) < 2 -> [ True, False]", name="lt", operator="lt",
-    real=True)
+    scalars="other", real=True)
 le = binary(np.less_equal, "input <= other, elementwise.", "td.tensor([1, 2, 3]) <= 2 -> [ True,  True, False]",
-    name="le", operator="le", real=True)
+    name="le", operator="le", scalars="other", real=True)
 gt = binary(np.greater, "input > other, elementwise.", "td.tensor([1, 2, 3]) > 2 -> [False, False,  True]", name="gt",
-    operator="gt", real=True)
+    operator="gt", scalars="other", real=True)
 ge = binary(np.greater_equal, "input >= other, elementwise.", "td.tensor([1, 2, 3]) >= 2 -> [False,  True,  True]",
-    name="ge", operator="ge", real=True)
+    name="ge", operator="ge", scalars="other", real=True)
 # fmt: on
 NAN, INFINITE = '[1.0, float("nan")] -> [False,  True]', '[1.0, float("-inf")] -> [False,  True]'
 # fmt: off

@@ -16,7 +16,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.lazy import attach
-from tinygrad_dl.core.promotion import require_same
+from tinygrad_dl.core.promotion import INT64, require_same
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
@@ -78,6 +78,13 @@ def spots(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
             part = module_of(index).arange(0, size * stride, stride).reshape((-1, *(1,) * (index.ndim - i - 1)))
         found = part if i == 0 else found + part
     return found.reshape(-1)
+
+
+def require_long(index: Any, what: str) -> Any:
+    """An index of int64, of which alone PyTorch knows some operations, and no elements of any dtype."""
+    if index.dtype != INT64 and index.size:
+        raise IndexError(f"{what}: got an index of dtype {index.dtype}, expected int64; use index.long(), or t[mask]")
+    return index.astype(np.intp, copy=False)
 
 
 def at(dim: int, index: Any) -> tuple[Any, ...]:
@@ -333,10 +340,13 @@ def take(input: Array, index: Any) -> Tensor:
     >>> td.tensor([[1, 2], [3, 4]]).take(td.tensor([0, -1]))
     tensor([1, 4])
     """
-    found = as_array(index)
-    if found.dtype.kind not in "iu" and found.size:
-        raise IndexError(f"take: expected an index of integers, got dtype {found.dtype}; use t[mask] for masks")
-    return index_(reshape(input, -1), found.astype(np.intp, copy=False))
+    return index_(reshape(input, -1), require_long(as_array(index), "take"))
+
+
+def _wide(index: Any) -> Any:
+    """NumPy's indices, which are integers of any dtype."""
+    index = as_array(index)
+    return index.astype(np.int64) if index.dtype.kind in "iu" else index
 
 
 def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
@@ -344,7 +354,7 @@ def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise")
     if mode != "raise":
         size = a.numel() if axis is None else a.shape[axis]
         index = np.clip(index, 0, size - 1) if mode == "clip" else np.remainder(index, size)
-    return take(a, index) if axis is None else a[at(normal_dim(axis, a.ndim), index)]
+    return take(a, _wide(index)) if axis is None else a[at(normal_dim(axis, a.ndim), index)]
 
 
 @composition
@@ -363,8 +373,7 @@ def take_along_dim(input: Array, indices: Any, dim: int | None = None) -> Tensor
     dim = normal_dim(dim, ndim)
     if index.ndim != ndim:
         raise ValueError(f"take_along_dim: expected indices with {ndim} dimensions as the tensor has, got {index.ndim}")
-    if index.dtype.kind not in "iu":
-        raise IndexError(f"take_along_dim: expected indices of integers, got dtype {index.dtype}")
+    index = require_long(index, "take_along_dim")
     others = [n for i, n in enumerate(index.shape) if i != dim], [n for i, n in enumerate(input.shape) if i != dim]
     rest = list(np.broadcast_shapes(*map(tuple, others)))
     rest.insert(dim, -1)
@@ -376,4 +385,4 @@ def take_along_dim(input: Array, indices: Any, dim: int | None = None) -> Tensor
 for _function in (take, take_along_dim):
     attach(_function.__name__, _function)
 NUMPY[np.take] = _np_take
-NUMPY[np.take_along_axis] = lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis)
+NUMPY[np.take_along_axis] = lambda arr, indices, axis=-1: take_along_dim(arr, _wide(indices), axis)

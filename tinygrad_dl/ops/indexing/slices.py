@@ -19,7 +19,7 @@ from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import alias, method, overload
 from tinygrad_dl.ops._owned import no_view
 from tinygrad_dl.ops.indexing._index import integers_first, plain_index
-from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range
+from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range, require_long
 from tinygrad_dl.ops.indexing.getitem import accumulate, getitem
 from tinygrad_dl.ops.indexing.setitem import setitem, with_items
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -209,7 +209,8 @@ def index_copy(input: Array, dim: int, index: Any, source: Array) -> Tensor:
     if not input.ndim or not source.ndim:
         result = no_view(reshape(index_copy(as_line(input), dim, index, as_line(source)), input.shape))
         return result
-    dim, line = _checked_line(input.shape, dim, as_array(index) if is_known(index) else index, "index_copy")
+    index = require_long(as_array(index) if is_known(index) else index, "index_copy")
+    dim, line = _checked_line(input.shape, dim, index, "index_copy")
     expected = (*input.shape[:dim], *line.shape, *input.shape[dim + 1 :])
     if source.shape != expected:
         raise ValueError(f"index_copy: expected a source of shape {expected}, got {source.shape}")
@@ -227,7 +228,7 @@ def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_fill.html
     """
-    line = (as_array(index) if is_known(index) else index).reshape(-1)
+    line = require_long(as_array(index) if is_known(index) else index, "index_fill").reshape(-1)
     wide = as_line(input)
     if is_known(value):
         require_room(as_array(value, exact=True), input.dtype)

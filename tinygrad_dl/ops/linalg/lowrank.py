@@ -1,10 +1,14 @@
-"""The largest singular values of a matrix, found in the space that a few random vectors are turned into."""
+"""A few singular values and eigenvalues of large matrices: the largest, or the smallest."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.linalg._results import OldSVD
+from tinygrad_dl.ops.linalg.cholesky import cholesky, solve_triangular
+from tinygrad_dl.ops.linalg.eig import eigh
 from tinygrad_dl.ops.linalg.products import matmul
 from tinygrad_dl.ops.linalg.qr import qr, require_matrices
 from tinygrad_dl.ops.linalg.svd import svd
@@ -91,3 +95,58 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int
     q = min(6, *A.shape[-2:]) if q is None else q
     require_counts("pca_lowrank", A, q, niter)
     return truncated(A - A.mean(-2, keepdim=True) if center else A, q, niter)
+
+
+@composition
+def lobpcg(
+    A: Tensor,
+    k: int | None = None,
+    B: Tensor | None = None,
+    X: Tensor | None = None,
+    n: int | None = None,
+    iK: Tensor | None = None,
+    niter: int | None = None,
+    tol: float | None = None,
+    largest: bool | None = None,
+    method: str | None = None,
+    tracker: Any = None,
+    ortho_iparams: Any = None,
+    ortho_fparams: Any = None,
+    ortho_bparams: Any = None,
+) -> tuple[Tensor, Tensor]:
+    """The k largest (or smallest) eigenvalues E of symmetric matrices and their vectors X: A X = B X diag(E).
+
+    All of them are found, by `eigh`, and k returned: exact, in the time that all take.
+
+    Args:
+        A: of shape (..., m, m).
+        k: how many, at most m / 3; by default as many as `X` has columns, or 1.
+        B: positive definite, of A's shape; the identity if None.
+        X: where PyTorch's iterations begin; its columns count alone.
+        largest: whether the largest are wanted, the largest first, or the smallest; True if None.
+        n, iK, niter, tol, method, tracker, ortho_iparams, ortho_fparams, ortho_bparams: accepted; PyTorch's iterations.
+
+    Returns:
+        (E, X) of shapes (..., k) and (..., m, k).
+
+    Raises:
+        ValueError: fewer than 3 k rows, or the matrices are not square.
+
+    >>> td.lobpcg(td.diag(td.tensor([1.0, 5.0, 3.0])))[0]
+    tensor([5.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.lobpcg.html
+    """
+    require_matrices("lobpcg", A)
+    count = (1 if X is None else X.shape[-1]) if k is None else k
+    if not 0 < 3 * count <= A.shape[-1]:
+        raise ValueError(f"lobpcg: got k={count} for matrices {A.shape}, expected at least 1, and 3 k rows at least")
+    if B is not None:  # B = L L^H: L^-1 A L^-H has the same eigenvalues
+        L = cholesky(B)
+        A = solve_triangular(L, solve_triangular(L, A, upper=False).mH, upper=False).mH
+    E, V = eigh(A)
+    if largest is None or largest:
+        E, V = E[..., -count:].flip(-1), V[..., -count:].flip(-1)
+    else:
+        E, V = E[..., :count], V[..., :count]
+    return E, V if B is None else solve_triangular(L.mH, V, upper=True)

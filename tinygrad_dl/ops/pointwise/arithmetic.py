@@ -73,6 +73,8 @@ def rsub(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
     >>> td.rsub(td.tensor([1.0, 2.0]), 10)
     tensor([9., 8.])
     """
+    if not isinstance(input, Tensor | np.ndarray):
+        raise TypeError(f"rsub: got input={input!r}, expected a tensor")
     return sub(other, input, alpha=alpha)
 
 

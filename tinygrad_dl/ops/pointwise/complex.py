@@ -183,6 +183,18 @@ view_as_real.vjp(input=lambda g, kind: np.conjugate(view_as_complex.generic(g)) 
 
 
 @composition
+def view_as_complex_copy(input: Tensor) -> Tensor:
+    """`view_as_complex(input)`, copied.
+
+    >>> td.view_as_complex_copy(td.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.view_as_complex.html
+    """
+    return view_as_complex(input).clone()
+
+
+@composition
 def view_as_real_copy(input: Tensor) -> Tensor:
     """`view_as_real(input)` in memory of its own.
 

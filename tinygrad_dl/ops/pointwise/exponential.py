@@ -73,7 +73,7 @@ def part_of_2(g: Any, term: Any, other: Any) -> Any:
 # fmt: off
 logaddexp2 = binary(np.logaddexp2, "log2(2 ** input + 2 ** other), elementwise, without overflow.",
     "[0.0, -1000.0] [0.0, -1000.0] -> [   1., -999.]", lambda g, input, other: part_of_2(g, input, other),
-    lambda g, input, other: part_of_2(g, other, input), (LARGER, LARGER), inplace=False)
+    lambda g, input, other: part_of_2(g, other, input), (LARGER, LARGER), inplace=False, scalars="none")
 # fmt: on
 
 
@@ -109,6 +109,7 @@ xlogy.vjp(input=xlogy_slope, other=lambda g, input, other: g * (input / other))
     floating=True,
     method=False,
     real=True,
+    scalars="some",
     inputs=broadcasting(real(), real(-0.7, 3.0)),
     reference=lambda input, other: input * np.log(1 + other),
 )

@@ -29,6 +29,7 @@ nextafter = binary(np.nextafter, "The floating-point number next to `input` in t
     kind="elementwise",
     floating=True,
     inplace=True,
+    scalars="none",
     inputs=broadcasting(ANY, real(-4.0, 4.0)),
     reference=lambda input, other: input * 2**other,
 )

@@ -70,6 +70,7 @@ fix = alias("fix", trunc, inplace=True)
     floating=False,
     exact=True,
     real=True,
+    scalars="none",
     inputs=broadcasting(real(avoid=(0.0,)), real()),
 )
 def step(input: Array, values: Array) -> Array:

@@ -142,6 +142,13 @@ def _stack_batch(tensors: Any, dim: int) -> Any:
     return stack(tensors, inner(dim, tensors[0].ndim))
 
 
+def several(name: str, tensors: Sequence[Any]) -> Sequence[Any]:
+    """Several tensors, if they are no single one."""
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{name}: got one tensor, expected a list or tuple of tensors; {name}(list(x)) joins its rows")
+    return tensors
+
+
 @composition
 def hstack(tensors: Sequence[Any]) -> Tensor:
     """The tensors side by side: along the first dimension if they are 1-D, else along the second.
@@ -149,7 +156,7 @@ def hstack(tensors: Sequence[Any]) -> Tensor:
     >>> td.hstack([td.zeros(2, 1), td.ones(2, 2)]).shape
     (2, 3)
     """
-    tensors = [atleast_1d(t) for t in tensors]
+    tensors = [atleast_1d(t) for t in several("hstack", tensors)]
     return cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
 
 
@@ -160,7 +167,7 @@ def vstack(tensors: Sequence[Any]) -> Tensor:
     >>> td.vstack([td.zeros(3), td.ones(2, 3)]).shape
     (3, 3)
     """
-    return cat([atleast_2d(t) for t in tensors], 0)
+    return cat([atleast_2d(t) for t in several("vstack", tensors)], 0)
 
 
 @composition
@@ -170,7 +177,7 @@ def dstack(tensors: Sequence[Any]) -> Tensor:
     >>> td.dstack([td.zeros(3), td.ones(3)]).shape
     (1, 3, 2)
     """
-    return cat([atleast_3d(t) for t in tensors], 2)
+    return cat([atleast_3d(t) for t in several("dstack", tensors)], 2)
 
 
 @composition
@@ -180,12 +187,18 @@ def column_stack(tensors: Sequence[Any]) -> Tensor:
     >>> td.column_stack([td.zeros(3), td.ones(3, 2)]).shape
     (3, 3)
     """
-    columns = [t.reshape(-1, 1) if t.ndim < 2 else t for t in tensors]
+    columns = [t.reshape(-1, 1) if t.ndim < 2 else t for t in several("column_stack", tensors)]
     return cat(columns, 1)
 
 
 row_stack = vstack
-NUMPY[np.hstack], NUMPY[np.vstack], NUMPY[np.dstack], NUMPY[np.column_stack] = hstack, vstack, dstack, column_stack
+for _function, _numpy in (
+    (hstack, np.hstack),
+    (vstack, np.vstack),
+    (dstack, np.dstack),
+    (column_stack, np.column_stack),
+):
+    NUMPY[_numpy] = lambda tup, _function=_function: _function(list(tup))
 
 
 @composition

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dl.core.batching import flat, inner_dims
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import method, variadic
@@ -170,6 +171,7 @@ def _np_roll(a: Any, shift: Any, axis: Any = None) -> Any:
     return roll(a, tuple(shifts.reshape(-1).tolist()), tuple(dims.reshape(-1).tolist()))
 
 
+attach("__reversed__", lambda self: flip(self, 0) if self.ndim else self)
 NUMPY[np.flip] = lambda m, axis=None: flip(m, tuple(range(m.ndim)) if axis is None else axis)
 NUMPY[np.roll] = _np_roll
 NUMPY[np.fliplr], NUMPY[np.flipud] = fliplr, flipud

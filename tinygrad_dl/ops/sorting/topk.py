@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     >>> td.tensor([5.0, 1.0, 3.0]).kthvalue(2)
     Sorted(values=tensor(3.), indices=tensor(2))
     """
-    dim = normal_dim(dim, input.ndim)
+    dim, k = normal_dim(dim, input.ndim), operator.index(k)
     size = input.shape[dim] if input.ndim else 1
     if not 1 <= k <= size:
         raise ValueError(f"kthvalue: expected k between 1 and {size}, the size of dim {dim}, got {k}")

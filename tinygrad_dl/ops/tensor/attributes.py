@@ -10,6 +10,8 @@ from tinygrad_dl.core.dtypes import DTYPES, dtype
 from tinygrad_dl.core.promotion import result_dtype
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.core.transforms import is_known
+from tinygrad_dl.ops._overload import method
+from tinygrad_dl.ops.tensor.storage import UntypedStorage
 
 
 def is_tensor(obj: object) -> TypeGuard[Tensor]:
@@ -19,6 +21,58 @@ def is_tensor(obj: object) -> TypeGuard[Tensor]:
     (True, False)
     """
     return isinstance(obj, Tensor)
+
+
+def is_storage(obj: object) -> bool:
+    """Whether an object is a tensor's memory: an `UntypedStorage`, or a `TypedStorage`.
+
+    >>> td.is_storage(td.ones(2).untyped_storage()), td.is_storage(td.ones(2))
+    (True, False)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_storage.html
+    """
+    return isinstance(obj, UntypedStorage)
+
+
+def typename(obj: Any) -> str:
+    """The name of an object's type with its module; of a tensor PyTorch's name, which says the dtype.
+
+    >>> td.typename(td.ones(2)), td.typename(td.nn.Linear), td.typename(3)
+    ('torch.FloatTensor', 'tinygrad_dl.nn.layers.linear.Linear', 'int')
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.typename.html
+    """
+    if isinstance(obj, Tensor):
+        return str(obj.type())
+    kind = obj if hasattr(obj, "__qualname__") else type(obj)
+    return kind.__qualname__ if kind.__module__ in ("builtins", None) else f"{kind.__module__}.{kind.__qualname__}"
+
+
+@method
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether two tensors show the same elements of the same memory in the same shape.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.ones(2)
+    >>> x.is_set_to(x.view(2)), x.is_set_to(x.view(2, 1))
+    (True, False)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.is_set_to.html
+    """
+    return self.data_ptr() == tensor.data_ptr() and self.shape == tensor.shape and self.stride() == tensor.stride()
+
+
+@method
+def dim_order(self: Tensor) -> tuple[int, ...]:
+    """The dimensions in the order in which they lie in memory, the one of the largest step first.
+
+    >>> import tinygrad_dl as td
+    >>> td.ones(2, 3).T.dim_order()
+    (1, 0)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.dim_order.html
+    """
+    return tuple(sorted(range(self.ndim), key=lambda dim: -self.stride(dim)))
 
 
 @composition

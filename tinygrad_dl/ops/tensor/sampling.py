@@ -1,4 +1,4 @@
-"""Methods of Tensor that fill it with random numbers in place.
+"""Methods of Tensor that fill it with random numbers in place, and numbers of distributions by their parameters.
 
 All draw as the functions of `random.py` do: from the default generator or from `generator`, and inside of vmap as its
 `randomness` says. In half precision the numbers are drawn in float32 and rounded.
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.dtypes import as_dtype, finfo
 from tinygrad_dl.core.promotion import is_floating
 from tinygrad_dl.core.tensor import Tensor
@@ -25,6 +26,7 @@ from tinygrad_dl.random import (
     draw,
     gaussian,
     require_probabilities,
+    rng_of,
     significant_bits,
     uniform,
 )
@@ -276,3 +278,56 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator:
     _require("cauchy_", "sigma", sigma, sigma > 0, "a number above 0")
     numbers = draw(lambda rng, whole: rng.standard_cauchy(whole), self.shape, generator) * sigma + median
     return _filled(self, numbers, "cauchy_")
+
+
+@composition
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Numbers of the Poisson distribution with the rates that `input` holds, in its dtype; they have no gradient.
+
+    Args:
+        input: rates, 0 or more.
+        generator: where the random numbers come from; the default generator if None.
+
+    Raises:
+        TypeError: `input` is not floating. ValueError: a rate is negative or not finite.
+
+    >>> td.poisson(td.tensor([0.0, 0.0]))
+    tensor([0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.poisson.html
+    """
+    dtype, (rates,) = _continuous(input, "poisson"), _parameters("poisson", input)
+    if not ((rates >= 0) & np.isfinite(rates)).all():
+        raise ValueError("poisson: got a rate below 0 or not finite, expected finite numbers of 0 or more")
+    return finish(np.asarray(rng_of(generator).poisson(rates), dtype), "poisson", {})
+
+
+@composition
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """Numbers of successes in `count` trials, each with the probability `prob`; they have no gradient.
+
+    Args:
+        count, prob: floating tensors whose shapes broadcast.
+        generator: where the random numbers come from; the default generator if None.
+
+    Raises:
+        TypeError: they are not floating. ValueError: a count is negative, or a probability not between 0 and 1.
+
+    >>> td.binomial(td.tensor([3.0, 3.0]), td.tensor([0.0, 1.0]))
+    tensor([0., 3.])
+
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#binomial
+    """
+    _continuous(prob, "binomial")
+    dtype, (number, chance) = _continuous(count, "binomial"), _parameters("binomial", count, prob)
+    require_probabilities(chance, "binomial")
+    if not ((number >= 0) & np.isfinite(number)).all():
+        raise ValueError("binomial: got a count below 0 or not finite, expected finite numbers of 0 or more")
+    return finish(np.asarray(rng_of(generator).binomial(number.astype(np.int64), chance), dtype), "binomial", {})
+
+
+def _parameters(name: str, *tensors: Tensor) -> list[Any]:
+    """The values of a distribution's parameters, in float64."""
+    if not all(map(is_known, tensors)):
+        raise RuntimeError(f"{name}: got a tensor inside of a transform, expected one outside: its values are needed")
+    return [each._data.astype(np.float64) for each in tensors]
