@@ -321,3 +321,11 @@ def test_lengths_may_be_floats_that_are_whole():
             ValueError, match="pack_padded_sequence: expected 2 whole numbers as lengths, one a sequence"
         ):
             rnn_utils.pack_padded_sequence(x, wrong, batch_first=True)
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell(3, 2), nn.GRUCell(3, 2), nn.RNN(3, 2), nn.GRU(3, 2)])
+def test_refusals_are_runtime_errors_too(cell):
+    for given in ((td.ones(2, 4),), (td.ones(2, 3), td.ones(5, 7))):
+        with pytest.raises(RuntimeError, match=type(cell).__name__) as caught:
+            cell(*given)
+        assert isinstance(caught.value, ValueError)

@@ -54,6 +54,24 @@ def _bilinear(L, dtype):
     return L.nn.functional.bilinear(*ones)
 
 
+@call("places in numbers", "float32", "int64", "uint8")
+def _places(L, dtype):
+    x = L.tensor(1, dtype=dtype)
+    return *L.max(x, 0), *L.min(x, 0, True), L.argmax(x, 0)
+
+
+@call("diff, not once", "float32", "int64", "bool")
+def _diff(L, dtype):
+    x = L.ones((3, 2), dtype=dtype)
+    return L.diff(x, 0, 0, x[:1], x[:2]), L.diff(x, 0)
+
+
+@call("div of numbers", "float32", "bfloat16", "int64", "uint8")
+def _div(L, dtype):
+    x = L.tensor([3, 2], dtype=dtype)
+    return [L.div(n, by, rounding_mode=how) for n in (7, -7.5) for by in (x, x[0], 2) for how in ("trunc", "floor")]
+
+
 @call("histc", *LOW, "float32")
 def _histc(L, dtype):
     return L.histc(L.tensor([1.0, 2.0, 1.5, 7.0], dtype=dtype), 4, min=0, max=8)

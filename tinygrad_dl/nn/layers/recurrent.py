@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_dl.backends.arrays import like
 from tinygrad_dl.core.device import check_device
+from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import init
@@ -131,12 +132,12 @@ class RNNBase(Module):
                 last = tuple(each[:, input.unsorted_indices] for each in last)
             return packed(output, input), self._returned(last)
         if input.ndim not in (2, 3):
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: expected an input of {'(N, L' if self.batch_first else '(L, N'}, {self.input_size}), or "
                 f"(L, {self.input_size}) without a batch, got shape {input.shape}"
             )
         if input.shape[-1] != self.input_size:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: expected input_size={self.input_size} features in the last dimension, got an input of shape "
                 f"{input.shape}"
             )
@@ -167,7 +168,7 @@ class RNNBase(Module):
             if shape != expected:
                 size_name = "proj_size" if self.proj_size and what == "h_0" else "hidden_size"
                 sizes = f"num_layers * directions, {'' if single else 'N, '}{size_name}"
-                raise ValueError(f"{name}: expected {what} of shape {expected}, which is ({sizes}), got {shape}")
+                raise ArgumentError(f"{name}: expected {what} of shape {expected}, which is ({sizes}), got {shape}")
         return tuple(value.unsqueeze(1) for value in values) if single else tuple(values)
 
     def _run(self, input: Any, given: tuple[Any, ...] | None, lengths: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -360,7 +361,7 @@ class Cell(Module):
         """The new state, or states."""
         name = type(self).__name__
         if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: expected an input of shape (N, {self.input_size}) or ({self.input_size},), got {input.shape}"
             )
         values = (None,) * len(self.states) if hx is None else (hx,) if len(self.states) == 1 else hx
@@ -371,7 +372,7 @@ class Cell(Module):
         for what, value in zip(self.states, values, strict=True):
             shape = None if value is None else getattr(value, "shape", type(value).__name__)
             if value is not None and shape != expected:
-                raise ValueError(f"{name}: expected {what} of shape {expected} beside that input, got {shape}")
+                raise ArgumentError(f"{name}: expected {what} of shape {expected} beside that input, got {shape}")
         single = input.ndim == 1
         if single:
             input, values = input.unsqueeze(0), [None if each is None else each.unsqueeze(0) for each in values]

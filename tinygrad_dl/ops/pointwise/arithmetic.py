@@ -11,7 +11,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.methods import inplace_form, turned
 from tinygrad_dl.core.promotion import category, factor, result_dtype, scalar_category
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import alias, method, overload
 from tinygrad_dl.ops._rows import ANY, binary, unary
@@ -113,6 +113,9 @@ def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Tens
 
 def truncated_quotient(input: Any, other: Any) -> Tensor:
     """The quotient rounded towards zero; of integers an integer."""
+    if isinstance(input, int | float):
+        like = np.empty((1,) * other.ndim, other.dtype) if isinstance(other, Tensor) else other
+        input = wrap(np.asarray(input, result_dtype((input, like))))
     result = minus(input, fmod(input, other))
     if result.is_floating_point():
         return trunc(quotient(input, other))

@@ -247,7 +247,8 @@ def diff(input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, 
     Args:
         n: how many times.
         dim: the dimension.
-        prepend, append: what is put in front of the input and behind it, of its size in all other dimensions.
+        prepend, append: what is put in front of the input and behind it, of its size in all other dimensions; with n=0
+            nothing is.
 
     Returns:
         `n` elements less along the dimension, and none below zero; of booleans whether neighbours differ.
@@ -262,7 +263,7 @@ def diff(input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, 
     if n < 0:
         raise ValueError(f"expected n of 0 or more, got {n}")
     dim = normal_dim(dim, input.ndim)
-    parts = [part for part in (prepend, input, append) if part is not None]
+    parts = [part for part in (prepend, input, append) if part is not None] if n else [input]
     x = movedim(cat(parts, dim) if len(parts) > 1 else input, dim, -1)
     for _ in range(min(n, x.shape[-1])):
         x = ne(x[..., 1:], x[..., :-1]) if x.dtype == np.bool else x[..., 1:] - x[..., :-1]

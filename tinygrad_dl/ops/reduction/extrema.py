@@ -104,7 +104,8 @@ amin.vjp(input=share_evenly)
 def place_of(function: Any, input: np.ndarray, dim: Any, keepdim: bool) -> Any:
     """np.argmax or np.argmin; not along the last dimension, of a transposed copy, which is ten times as fast."""
     if dim is None or input.size < LARGE or type(input) is not np.ndarray or dim % input.ndim == input.ndim - 1:
-        return function(input, dim, keepdims=keepdim)
+        found = function(input, dim, keepdims=keepdim)
+        return np.asarray(found) if isinstance(found, np.generic) else found
     found = function(along_rows(input, dim), -1)
     return np.expand_dims(found, dim) if keepdim else found
 
