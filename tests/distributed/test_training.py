@@ -23,6 +23,12 @@ def test_fit_gives_the_same_in_any_number_of_ranks_and_goes_on_in_another(ranks,
         assert not done.returncode, f"{task} in {number}:\n{done.stderr}"
 
 
+def test_after_a_rank_was_killed_another_number_of_ranks_goes_on(ranks, tmp_path):
+    for task, number in (("whole", 1), ("dies", 2), ("rest", 3)):
+        done = ranks(number, "fit.py", str(tmp_path), task)
+        assert bool(done.returncode) == (task == "dies"), f"{task} in {number}:\n{done.stderr}"
+
+
 @pytest.mark.parametrize("task", ["bits", "compiled", "decisions", "order", "buffers", "few"])
 def test_fit_with_two_ranks(ranks, tmp_path, task):
     done = ranks(2, "fit.py", str(tmp_path), task)

@@ -1,5 +1,7 @@
 """`train.fit` in several processes: `fit.py FOLDER TASK`, where a task is a function below."""
 
+import os
+import signal
 import sys
 
 import numpy as np
@@ -102,6 +104,19 @@ def same():
 def first():
     """Half of the epochs, kept in one file."""
     run(3, callbacks(f"{folder}/half.npz"), shared=True)
+
+
+class Dies(Callback):
+    """The last rank is killed in the middle of the fourth epoch."""
+
+    def on_batch_end(self, training):
+        if (training.epoch, training.batch, rank) == (3, 1, size - 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies():
+    """As `first`, but what ends it is no plan."""
+    run(6, [*callbacks(f"{folder}/half.npz"), Dies()], shared=True)
 
 
 def rest():
