@@ -145,13 +145,13 @@ def share_memory(a: Any, b: Any) -> bool:
     return module_of(a) is module_of(b) and bool(module_of(a).may_share_memory(a, b))
 
 
-def strided_view(array: Any, shape: Sequence[int], strides: Sequence[int]) -> Any:
-    """A view with these steps in bytes, from the array's first element on."""
+def strided_view(array: Any, shape: Sequence[int], strides: Sequence[int], start: int = 0) -> Any:
+    """A view with these steps in bytes; it starts so many elements into an array, which is in row-major order then."""
     if type(array) is np.ndarray:
         if array.flags.c_contiguous:  # whose base the view then has, by which it is known as one
-            return np.ndarray(shape, array.dtype, array, 0, strides)
+            return np.ndarray(shape, array.dtype, array, start * array.itemsize, strides)
         return np.lib.stride_tricks.as_strided(array, shape, strides)
-    return module_of(array).lib.stride_tricks.as_strided(array, shape, strides)
+    return module_of(array).lib.stride_tricks.as_strided(array[start:] if start else array, shape, strides)
 
 
 def add_at(array: Any, index: Any, values: Any) -> None:

@@ -84,7 +84,7 @@ def laid_out(array: Any, strides: Any) -> Any:
     reach = [(n - 1) * step for n, step in zip(array.shape, strides, strict=True)]
     before, after = -sum(r for r in reach if r < 0), sum(r for r in reach if r > 0)
     memory = module_of(array).empty(before + after + 1, array.dtype)
-    out = strided_view(memory[before:], array.shape, [step * array.itemsize for step in strides])
+    out = strided_view(memory, array.shape, [step * array.itemsize for step in strides], before)
     out[...] = array
     return out
 
