@@ -53,6 +53,7 @@ NAMESPACES = {
     "td.data.transforms": "Transforms of images",
     "td.compiler": "Compiled steps",
     "td.train": "Training",
+    "td.distributed": "Several processes",
     "td.estimators": "Estimators for scikit-learn",
     "td.distributions": "Distributions",
     "td.vision": "Boxes",

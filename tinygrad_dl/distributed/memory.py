@@ -28,7 +28,16 @@ def tensor_of(value: Any, name: str, argument: str) -> Tensor:
             f"{name}: got a tensor inside of {value.level.name}, expected one outside of any transform; exchange what "
             "the transform returns"
         )
+    require_cpu(name, value)
     return value
+
+
+def require_cpu(name: str, tensor: Tensor) -> None:
+    """Raises unless MPI can read the tensor's memory."""
+    if not isinstance(tensor._data, np.ndarray):
+        raise RuntimeError(
+            f"{name}: got a tensor on {tensor.device}, expected one on the CPU, from where MPI takes it; use .cpu()"
+        )
 
 
 def tensors_of(values: Any, name: str, argument: str, count: int) -> list[Tensor]:

@@ -81,6 +81,9 @@ class SyncBatchNorm(BatchNorm):
         members = self._members() if training else None
         if members is None:
             return BatchNorm.compute(input, mean, var, weight, bias, training, momentum, eps)
+        from tinygrad_dl.distributed.memory import tensor_of
+
+        tensor_of(input, type(self).__name__, "input")
         running = None if mean is None or var is None else (mean._data, var._data, momentum)
         return Normalization.apply(input, weight, bias, eps, members, running)
 

@@ -10,6 +10,7 @@ from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.distributed.groups import resolved
+from tinygrad_dl.distributed.memory import require_cpu
 from tinygrad_dl.distributed.sharing import broadcast_together
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parallel.agreement import require_one_model
@@ -95,6 +96,8 @@ class DistributedDataParallel(Module):
                 raise ArgumentError(
                     f"{NAME}: got {name}, which has no shape yet, expected a forward of the module before"
                 )
+        for _, tensor in (*named, *self._own_buffers()):
+            require_cpu(NAME, tensor)
         if init_sync:
             state = [*named, *self._own_buffers()]
             members = self.process_group.twin()
