@@ -184,7 +184,7 @@ CALLS: dict[str, list[Call]] = {
     # -- sorting and sets
     "sort": [c(X), c(X, axis=0, stable=True), c(X, axis=None), c(X, kind="stable")],
     "argsort": [c(X), c(X, axis=0, kind="stable")], "sort_complex": [c(COMPLEX), c(V)],
-    "partition": [c(np.array([2.0, 1.0, 4.0]), 1), c(X, 1, axis=None), c(X, kth=2, axis=1)],
+    "partition": [c(X, range(6), axis=None), c(X, kth=[0, 1, 2], axis=1)],
     "argpartition": [c(np.array([2.0, 1.0, 4.0]), 1)], "lexsort": [c((V, W))],
     "searchsorted": [c(np.sort(V), V), c(np.sort(V), 0.7, side="right")],
     "unique": [c(V), c(V, return_index=True, return_inverse=True, return_counts=True), c(X, axis=0)],

@@ -293,6 +293,18 @@ def crossed(draw):
     return (x, draw(st.sampled_from([x[0], x[:1], x * 2]))), chosen(draw, options)
 
 
+def ordered_along(draw, kth=False):
+    x = draw(array(min_dims=1))
+    options = chosen(draw, {"axis": dim(x)})
+    axis = options.get("axis", -1)
+    size = x.size if axis is None else x.shape[axis] if axis < x.ndim else 1
+    return (x, list(range(size))) if kth else (x,), options  # all of them: the order of the others is not said
+
+
+def vander(draw):
+    return (draw(array(1, 1)),), chosen(draw, {"N": st.integers(0, 4), "increasing": st.booleans()})
+
+
 FAMILIES = {
     "sum": lambda d: reduction(d, starts=True), "prod": lambda d: reduction(d, starts=True), "mean": reduction,
     "var": lambda d: reduction(d, ddof=True), "std": lambda d: reduction(d, ddof=True), "max": extreme, "min": extreme,
@@ -312,21 +324,10 @@ FAMILIES = {
     "setdiff1d": set_pair, "setxor1d": set_pair, "intersect1d": set_pair, "linalg.norm": norm, "cov": covariance,
     "trapezoid": trapezoid, "gradient": slopes, "cross": crossed, "unwrap": lambda d: ((d(array(min_dims=1)) * 5,), {}),
     "ediff1d": lambda d: ((d(array()),), chosen(d, {"to_end": FLOATS, "to_begin": FLOATS})),
-    "sort": lambda d: ordered_along(d), "partition": lambda d: ordered_along(d, 0), "vander": lambda d: vander(d),
+    "sort": ordered_along, "partition": lambda d: ordered_along(d, kth=True), "vander": vander,
 }  # fmt: skip
 
-
-def ordered_along(draw, *more):
-    x = draw(array(min_dims=1))
-    return (x, *more), chosen(draw, {"axis": dim(x)})
-
-
-def vander(draw):
-    return (draw(array(1, 1)),), chosen(draw, {"N": st.integers(0, 4), "increasing": st.booleans()})
-
-
 WRITING = {"put", "place", "putmask", "copyto", "fill_diagonal"}
-# Of a few elements NumPy warns and gives nan where a gradient is none; ranks and infinite values have none.
 FUNCTIONS = {name: family for name, family in FAMILIES.items() if hasattr(np, name.split(".")[0])}
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.dispatch import DIRECT, NUMPY
+from tinygrad_dl.core.dispatch import DIRECT, NUMPY, called
 from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.promotion import FLOAT32, is_half, result_dtype
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import Escape
 
 
 def methods(function: Any, name: str, inplace: bool) -> dict[str, Any]:
@@ -84,13 +85,21 @@ REMEDY = {
 def numpy_call(function: Any, fallback: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
     """What `np.f(tensor)` does: our operation if there is one, else NumPy's on data without a graph."""
     direct = DIRECT.get(function)
-    if direct is not None:
-        ours, places, names = direct
-        if len(args) <= places and names.issuperset(kwargs) and NUMPY.get(function) is ours:
-            return ours(*args, **kwargs)
-    from tinygrad_dl.core import protocol  # loaded when first needed
+    try:
+        if direct is not None:
+            ours, places, names = direct
+            if len(args) <= places and names.issuperset(kwargs) and NUMPY.get(function) is ours:
+                return ours(*args, **kwargs)
+        from tinygrad_dl.core import protocol  # loaded when first needed
 
-    return protocol.call(function, fallback, args, kwargs)
+        return protocol.call(function, fallback, args, kwargs)
+    except Escape as escape:
+        escape.asked = called(function) if escape.asked in ("", "numpy") else escape.asked
+        raise
+    except (TypeError, ValueError, IndexError) as error:
+        if error.args and str(error.args[0]).startswith("got "):  # which only the caller can name
+            error.args = (f"{called(function)}: {error.args[0]}",)
+        raise
 
 
 def numpy_form(function: Any) -> Any:

@@ -17,7 +17,6 @@ import numpy as np
 from tinygrad_dl.core.dispatch import DIRECT, NUMPY, called
 from tinygrad_dl.core.lazy import load_name
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import Escape
 from tinygrad_dl.core.ufuncs import METHODS, method_call, ufunc_call
 from tinygrad_dl.core.untracked import refuse_graph, stored, tensors_in, without_graph
 
@@ -41,18 +40,14 @@ def call(function: Any, fallback: Callable[..., Any], args: Sequence[Any], kwarg
     out = out[0] if isinstance(out, tuple) and len(out) == 1 else out
     name = called(function)
     load_name("numpy", name)
-    try:
-        if function in NUMPY:
-            DIRECT[function] = direct(function)
-            result = translated(function, fallback, args, kwargs, out)
-        elif isinstance(function, tuple):
-            load_name("numpy", called(function[0]))
-            result = method_call(function, fallback, args, kwargs, out)
-        else:
-            result = without_graph(function, fallback, args, kwargs, out)
-    except Escape as escape:
-        escape.asked = name if escape.asked in ("", "numpy") else escape.asked
-        raise
+    if function in NUMPY:
+        DIRECT[function] = direct(function)
+        result = translated(function, fallback, args, kwargs, out)
+    elif isinstance(function, tuple):
+        load_name("numpy", called(function[0]))
+        result = method_call(function, fallback, args, kwargs, out)
+    else:
+        result = without_graph(function, fallback, args, kwargs, out)
     return result if out is None or result is out else stored(result, out, name)
 
 

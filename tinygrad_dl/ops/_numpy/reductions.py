@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.promotion import is_half
 from tinygrad_dl.core.tensor import as_array
 from tinygrad_dl.ops._numpy.arguments import NONE, all_dims, as_tensor, floating, kept, over
 from tinygrad_dl.ops.reduction import extrema, logical, statistics
@@ -93,7 +94,8 @@ def spread(a: Any, counts: Any, axis: Any, ddof: Any, keepdims: bool, center: An
     apart = np.where(counts, clean - center, 0)
     squares = apart.real**2 + apart.imag**2 if apart.dtype.kind == "c" else apart * apart
     total = np.sum(squares, axis=axis, keepdims=keepdims)
-    return total / np.reshape(np.where(number > ddof, number - ddof, too_few), total.shape)
+    left = number.astype(total.dtype) - ddof
+    return total / np.reshape(np.where(left > 0, left, too_few), total.shape)
 
 
 def deviation(ours: Callable[..., Any] | None, root: bool) -> Callable[..., Any]:
@@ -116,8 +118,9 @@ def deviation(ours: Callable[..., Any] | None, root: bool) -> Callable[..., Any]
             a, axis, keepdim = over(a, axis, keepdims)
             return ours(a, axis, None, keepdim, correction=number)
         counts = np.asarray(where) if ours is not None else ~np.isnan(a) & np.asarray(where)
-        variance = spread(a, counts, axis, number, kept(keepdims), mean, 0 if ours is not None else np.nan)
-        return np.sqrt(variance) if root else variance
+        wide = a.astype(np.float32) if is_half(a.dtype) else a
+        variance = spread(wide, counts, axis, number, kept(keepdims), mean, 0 if ours is not None else np.nan)
+        return (np.sqrt(variance) if root else variance).astype(a.real.dtype)
 
     return found
 
