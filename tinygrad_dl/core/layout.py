@@ -105,6 +105,10 @@ def in_order(array: np.ndarray, order: Sequence[int] | None) -> np.ndarray:
             return array.copy("C")
         return array.transpose(order).copy("C").transpose(np.argsort(order).tolist())
     if order is None:
+        if array.size >= LEAST and array.ndim > 1 and not array.flags.c_contiguous:
+            turned = array.swapaxes(-1, -2)
+            if turned.flags.c_contiguous:
+                return exchanged(turned.reshape(-1, *turned.shape[-2:])).reshape(array.shape)
         if last is None or array.flags.c_contiguous or not array.transpose(last).flags.c_contiguous:
             return array.copy("C")
         n, c, *size = array.shape

@@ -32,6 +32,7 @@ from tinygrad_dl.ops.shape.reshape import reshape
 from tinygrad_dl.ops.tensor.conversion import clone
 
 ROWS = real(shape="n m", min_side=1)
+LONG = 2048  # elements, from which one index into the flattened array is faster than one for each dimension
 
 
 def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
@@ -144,6 +145,8 @@ def gathered(input: Array, dim: int, index: Array) -> Array:
     tensor([2, 2])
     """
     dim = _checked(input.shape, dim, index, "gather")
+    if index.size >= LONG and input.flags.c_contiguous:
+        return input.reshape(-1).take(spots(index, dim, input.shape)).reshape(index.shape)
     return input[grid(index, dim)]
 
 

@@ -58,7 +58,8 @@ def setitem(input: Array, index: Index, value: Array) -> Array:
     out = input.copy("C")
     value = storable(value, input)
     parts = index if type(index) is tuple else (index,)
-    if any(is_picks(part) for part in parts) and value.ndim:
+    picks = [part for part in parts if is_picks(part)]
+    if picks and value.ndim and not (len(picks) == len(parts) == picks[0].ndim == 1):
         # Which of several values for one element stays is certain in one dimension only.
         spots = positions(parts, input.shape)
         spots = spots.reshape(out[index].shape)

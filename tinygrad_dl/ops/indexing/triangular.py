@@ -68,12 +68,18 @@ def _require_matrix(input: Any, what: str) -> None:
 NUMPY[np.tril], NUMPY[np.triu] = lambda m, k=0: tril(m, k), lambda m, k=0: triu(m, k)
 
 
-def _places(what: str, find: Any, row: int, col: int, offset: int, dtype: Any, options: Any) -> Tensor:
+def _places(what: str, lower: bool, row: int, col: int, offset: int, dtype: Any, options: Any) -> Tensor:
     if row < 0 or col < 0:
         raise RuntimeError(f"{what}: expected sizes of 0 or more, got row={row} and col={col}")
     if dtype is not None and as_dtype(dtype).kind not in "iu":
         raise RuntimeError(f"{what}: expected a dtype of integers, got {as_dtype(dtype)}")
-    found = np.array(find(row, offset, col), np.int64 if dtype is None else as_dtype(dtype))
+    rows = np.arange(row)
+    edge = (rows + (offset + lower)).clip(0, col)  # in each row, where the lower triangle ends, or the upper one begins
+    counts = edge if lower else col - edge
+    ends = counts.cumsum()
+    found = np.empty((2, int(ends[-1]) if row else 0), np.int64 if dtype is None else as_dtype(dtype))
+    found[0] = rows.repeat(counts)
+    found[1] = np.arange(found.shape[1]) - (ends - counts - (0 if lower else edge)).repeat(counts)
     return finish(found, what, options)
 
 
@@ -95,7 +101,7 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, **op
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
-    return _places("tril_indices", np.tril_indices, row, col, offset, dtype, options)
+    return _places("tril_indices", True, row, col, offset, dtype, options)
 
 
 @creation
@@ -106,4 +112,4 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, **op
     tensor([[0, 0, 1],
             [0, 1, 1]])
     """
-    return _places("triu_indices", np.triu_indices, row, col, offset, dtype, options)
+    return _places("triu_indices", False, row, col, offset, dtype, options)

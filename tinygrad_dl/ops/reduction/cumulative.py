@@ -25,7 +25,6 @@ from tinygrad_dl.ops.reduction._sums import require_floating
 from tinygrad_dl.ops.reduction.sum import before, element_type
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.joining import cat
-from tinygrad_dl.ops.shape.permute import movedim
 
 ROWS = 512  # from so many rows on, columns are faster, which takes two transposed copies
 SLICE = 128  # neighbouring elements, from which a call for each slice costs less than NumPy's way
@@ -264,10 +263,11 @@ def diff(input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, 
         raise ValueError(f"expected n of 0 or more, got {n}")
     dim = normal_dim(dim, input.ndim)
     parts = [part for part in (prepend, input, append) if part is not None] if n else [input]
-    x = movedim(cat(parts, dim) if len(parts) > 1 else input, dim, -1)
-    for _ in range(min(n, x.shape[-1])):
-        x = ne(x[..., 1:], x[..., :-1]) if x.dtype == np.bool else x[..., 1:] - x[..., :-1]
-    return movedim(x, -1, dim)
+    x: Tensor = cat(parts, dim) if len(parts) > 1 else input[...]
+    later, earlier = [(*(slice(None),) * dim, part) for part in (slice(1, None), slice(None, -1))]
+    for _ in range(min(n, x.shape[dim])):
+        x = ne(x[later], x[earlier]) if x.dtype == np.bool else x[later] - x[earlier]
+    return x
 
 
 alias("diff", diff)

@@ -11,10 +11,13 @@ from tinygrad_dl.core.batching import flat, inner_dims
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.lazy import attach
+from tinygrad_dl.core.layout import in_order
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import method, variadic
 from tinygrad_dl.ops.shape._dims import normal_dim
+
+LARGE = 2**12  # elements: of fewer, two copies take longer than one that jumps through memory
 
 
 def _dims(dims: Any, ndim: int) -> list[int]:
@@ -42,6 +45,8 @@ def flip(input: Array, dims: Any) -> Array:
             [4, 3]])
     """
     index: list[Any] = [slice(None)] * input.ndim
+    if input.size >= LARGE and not input.flags.c_contiguous:
+        input = in_order(input, None)  # reversing what lies across memory would jump at each element
     for dim in _dims(dims, input.ndim):
         if input.ndim:
             index[dim] = slice(None, None, -1)
