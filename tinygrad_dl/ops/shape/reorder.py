@@ -10,8 +10,8 @@ import numpy as np
 from tinygrad_dl.core.batching import flat, inner_dims
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.layout import in_order
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import method, variadic
