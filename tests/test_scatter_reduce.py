@@ -76,6 +76,13 @@ def test_slices():
     assert td.index_reduce(td.zeros(2), 0, td.tensor([1, 1]), td.tensor([2.0, 4.0]), "mean").tolist() == [0, 2]
 
 
+def test_nothing_goes_nowhere():
+    x, index = td.ones(1, 1, 0), td.zeros(1, 1, 0, dtype=td.int64)
+    for reduce in ("sum", "prod", "mean", "amax"):
+        assert x.scatter_reduce(0, index, x, reduce).shape == (1, 1, 0)
+    assert td.ones(1, 0, 1).scatter(2, td.zeros(1, 0, 0, dtype=td.int64), 2, reduce="add").shape == (1, 0, 1)
+
+
 def test_smaller_indices_and_refusals():
     src = td.tensor([[1.0, 2.0], [3.0, 4.0]])
     assert td.scatter_reduce(td.zeros(2, 2), 0, td.tensor([[1]]), src, "sum").tolist() == [[0, 0], [1, 0]]

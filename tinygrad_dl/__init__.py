@@ -480,7 +480,7 @@ _RARE = {
         "tensor_types": "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor "
         "LongTensor ShortTensor",
         "torch": "accelerator amp cuda jit version",
-        "torch.amp": "GradScaler autocast",
+        "torch.amp": "GradScaler autocast is_autocast_enabled",
         "compiler": "_assert",
         "compiler.modules": "compile",
         "torch.settings": "are_deterministic_algorithms_enabled get_default_device "

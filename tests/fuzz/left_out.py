@@ -25,7 +25,7 @@ REASONS = {
         are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision get_num_interop_threads
         is_deterministic_algorithms_warn_only_enabled set_default_device set_default_tensor_type
         set_float32_matmul_precision set_flush_denormal set_num_interop_threads set_printoptions set_warn_always
-        use_deterministic_algorithms get_deterministic_debug_mode is_warn_always_enabled seed
+        use_deterministic_algorithms get_deterministic_debug_mode is_autocast_enabled is_warn_always_enabled seed
         set_deterministic_debug_mode""",
     "computes nothing itself": "ger spmm GradScaler autocast compile factory_kwargs layout memory_format vmap",
     "is another op whose modes are numbers, or that returns more: tests/parity/test_native.py compares it": """

@@ -20,7 +20,7 @@ from tinygrad_dl.core.warning import warn
 if TYPE_CHECKING:
     from tinygrad_dl.optim.optimizer import Optimizer
 
-__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available", "is_autocast_enabled"]
 
 
 class autocast:
@@ -68,6 +68,14 @@ class autocast:
 @functools.cache
 def _say_once() -> None:
     warn("autocast: operations keep the dtypes of their tensors; half precision is no faster on a CPU with NumPy")
+
+
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """Whether operations lower their precision now: False, inside of `autocast` too.
+
+    Source: https://docs.pytorch.org/docs/stable/amp.html
+    """
+    return False
 
 
 def is_autocast_available(device_type: str) -> bool:

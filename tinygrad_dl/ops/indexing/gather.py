@@ -76,7 +76,7 @@ def spots(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
         if i == dim:
             part = index if stride == 1 else index * stride
         else:
-            part = module_of(index).arange(0, size * stride, stride).reshape((-1, *(1,) * (index.ndim - i - 1)))
+            part = (module_of(index).arange(size) * stride).reshape((-1, *(1,) * (index.ndim - i - 1)))
         found = part if i == 0 else found + part
     return found.reshape(-1)
 
