@@ -37,7 +37,7 @@ TRANSFERRING = {
     **dict.fromkeys(("sample", "sample_backward", "sample_weights_backward"), RANGE),
     "nll_loss": RANGE + "; sums the weights of the classes",
     "binary_cross_entropy": "refuses what is not between 0 and 1",
-    **dict.fromkeys(("eig", "eigh", "norm", "pinv", "svd"), FINITE),
+    **dict.fromkeys(("eig", "eigh", "eigvalsh", "norm", "pinv", "svd", "svdvals"), FINITE),
     **dict.fromkeys(("cholesky", "solve_triangular", "qr"), "refuses a 0 on the diagonal of triangular matrices"),
     "solve_by_factor": "looks whether the factor is triangular",
     "det": "looks whether the inverse is exact enough for the gradient",

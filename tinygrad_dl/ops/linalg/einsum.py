@@ -18,8 +18,10 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.inputs import Case, array, drawn, error, one_of
 from tinygrad_dl.ops.indexing.diagonal import diagonal
+from tinygrad_dl.ops.reduction.sum import sum
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.joining import common
+from tinygrad_dl.ops.shape.permute import permute
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Shape = tuple[int, ...]
@@ -312,13 +314,18 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
     tensors = [each if isinstance(each, Tensor) else wrap(as_array(each)) for each in operands]
-    letters, _, kept = equation.replace(".", "").replace(" ", "").partition("->")
-    whole = len(set(letters)) > len(kept) if "->" in equation else len(set(letters)) < len(letters)
     if repeats(equation):
         equation, tensors = without_repeats(equation, tensors)
-    if whole and len(tensors) == 1 and tensors[0].dtype.kind in "biu":
-        tensors = [tensors[0].long()]  # sums of integers are int64
-    return contracted(tensors, equation)
+    return of_one(equation, tensors[0]) if len(tensors) == 1 else contracted(tensors, equation)
+
+
+def of_one(equation: str, tensor: Tensor) -> Tensor:
+    """The einsum of one operand: a sum over some dimensions, and a view with the others in another order."""
+    (labels,), result = parse(equation, (tensor.ndim,))
+    gone = tuple([i for i, label in enumerate(labels) if label not in result])
+    if gone:
+        tensor, labels = sum(tensor, gone), "".join(label for label in labels if label in result)
+    return permute(tensor, [labels.index(label) for label in result])
 
 
 @functools.lru_cache(maxsize=1024)

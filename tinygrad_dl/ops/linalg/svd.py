@@ -150,9 +150,17 @@ def _naive_svd(a: np.ndarray) -> SVD:
     return SVD(u * sign[..., None, :], s, vh * sign[..., :, None])
 
 
-@composition
-def svdvals(A: Tensor) -> Tensor:
+@op(
+    namespace="rules",
+    kind="batched",
+    inputs=[dict(A=_apart(3, 3)), dict(A=_apart(4, 2)), dict(A=_apart(2, 4))],
+    errors=[error(ValueError, r"got shape \(3,\), expected matrices", array(3))],
+    reference=lambda A: _naive_svd(A).S,
+)
+def svdvals(A: Array) -> Array:
     """The singular values of matrices (..., m, n), from the largest on: (..., min(m, n)).
+
+    They alone take a third of the time that they take with the vectors, which the gradient needs.
 
     Raises:
         ValueError: fewer than two dimensions. linalg.LinAlgError: an element is not finite.
@@ -160,8 +168,28 @@ def svdvals(A: Tensor) -> Tensor:
     >>> td.linalg.svdvals(td.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor([4., 3.])
     """
-    values: Tensor = svd(A, False).S
-    return values
+    require_matrices("svdvals", A)
+    require_finite("svdvals", A)
+    try:
+        return np.linalg.svd(A, compute_uv=False)
+    except np.linalg.LinAlgError:
+        raise LinAlgError("svdvals: got a matrix whose singular values were not found, expected another one") from None
+
+
+def values_slope(g: Any, A: Any) -> Any:
+    """U diag(g) V^H."""
+    U, _, Vh = svd.generic(A, False)
+    return np.conjugate(np.matmul(U * g[..., None, :], Vh))
+
+
+def values_tangent(t: Any, A: Any) -> Any:
+    """The diagonal of U^H t V, its real part."""
+    U, _, Vh = svd.generic(A, False)
+    return np.real((np.conjugate(U) * np.matmul(t, turned(Vh))).sum(-2))
+
+
+svdvals.vjp(A=values_slope)
+svdvals.jvp(A=values_tangent)
 
 
 @composition
