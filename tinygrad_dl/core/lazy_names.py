@@ -249,7 +249,7 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl": "cdist",
     },
     "ops.linalg.eig": {
-        "ops": "eig eigh",
+        "ops": "eig eigh eigvalsh",
         "numpy": "np.linalg.eig np.linalg.eigh np.linalg.eigvals np.linalg.eigvalsh",
         "tinygrad_dl.linalg": "eig eigh eigvals eigvalsh",
     },
@@ -306,7 +306,7 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl.linalg": "inv solve",
     },
     "ops.linalg.svd": {
-        "ops": "svd",
+        "ops": "svd svdvals",
         "tinygrad_dl.linalg": "matrix_rank svd svdvals",
     },
     "ops.linalg.vectors": {
