@@ -84,6 +84,8 @@ METHODS = [
 
 def quantile(draw, scale=1.0, nan=False):
     (x,), options = ordered(draw, nan=nan)
+    if nan and options.get("axis") == ():  # for which NumPy takes all dimensions of a vector
+        options.pop("axis")
     q = draw(st.one_of(st.floats(0, 1), st.lists(st.floats(0, 1), max_size=3), st.just([[0.25], [0.5]])))
     q = (np.array(q, float) * scale).tolist()
     return (x, q), {**options, **chosen(draw, {"method": st.sampled_from(METHODS)})}
