@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.onnx.graph import Graph
-from tinygrad_dl.onnx.table import converter, without
+from tinygrad_dl.onnx.table import converter, rewriting, without
 from tinygrad_dl.onnx.values import Value
+from tinygrad_dl.ops.reduction.norm import norm
 
 
 @converter("matmul")
@@ -63,6 +64,11 @@ def det(g: Graph, A: Value) -> Value:
 def slogdet(g: Graph, A: Value) -> list[Value]:
     found = g.op("Det", A)
     return [g.op("Sign", found), g.op("Log", g.op("Abs", found))]
+
+
+@rewriting("cdist")
+def cdist(x1: Any, x2: Any, p: float, by_product: bool) -> Any:
+    return norm(x1[:, :, None] - x2[:, None], p, -1)
 
 
 without(

@@ -18,7 +18,7 @@ from tinygrad_dl.core.batching import Batch, every, folded, unfolded
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import one_of, real
 from tinygrad_dl.ops.linalg._matrices import transposed
-from tinygrad_dl.ops.reduction.norm import norm, norm_slope, p_norm
+from tinygrad_dl.ops.reduction.norm import norm_slope, p_norm
 
 FEW = 2**12  # elements of all differences that are made at once
 BLOCK = 2**16  # pairs: their distances, and the differences of a column, are in a core's cache
@@ -181,9 +181,6 @@ all_distances.jvp(
     x1=lambda t, x1, x2, out, p: all_tangent(t[:, :, None], x1, x2, out, p),
     x2=lambda t, x1, x2, out, p: all_tangent(-t[:, None], x1, x2, out, p),
 )
-
-
-all_distances.decompose(lambda x1, x2, p, by_product: norm.generic(x1[:, :, None] - x2[:, None], p, -1))
 
 
 @all_distances.vmap

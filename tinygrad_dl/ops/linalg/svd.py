@@ -153,6 +153,7 @@ def _naive_svd(a: np.ndarray) -> SVD:
 @op(
     namespace="rules",
     kind="batched",
+    floating=True,
     inputs=[dict(A=_apart(3, 3)), dict(A=_apart(4, 2)), dict(A=_apart(2, 4))],
     errors=[error(ValueError, r"got shape \(3,\), expected matrices", array(3))],
     reference=lambda A: _naive_svd(A).S,
