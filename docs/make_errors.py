@@ -97,7 +97,8 @@ def index() -> str:
             text = (FOLDER / f"{name}.md").read_text()
             title = text.split("\n")[0].removeprefix("# ")
             message = next(match[3] for match in FENCE.finditer(text) if match[2] == "output" and ": " in match[3])
-            first = message.split("\n")[0].partition(": ")[2].partition("; ")[0].replace("|", "\\|")
+            raised = next(line for line in message.split("\n") if ": " in line)  # behind what the code printed
+            first = raised.partition(": ")[2].partition("; ")[0].replace("|", "\\|")
             lines.append(f"| `` {first} `` | [{title}]({name}.md) |")
         lines.append("")
     names = [name for names in THEMES.values() for name in names]
