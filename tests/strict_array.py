@@ -117,6 +117,8 @@ class StrictArray:
         return out[0] if out is not None and out[0] is not None else shown(found, inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if not all(issubclass(kind, StrictArray | np.ndarray) for kind in types):
+            return NotImplemented  # a tensor's turn
         name, module = function.__name__, function.__module__
         if name in MISSING or module not in ("numpy", "numpy.linalg", "numpy.fft", "numpy.lib.stride_tricks"):
             raise Refused(f"{module}.{name}: CuPy does not have it")

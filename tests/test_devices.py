@@ -32,6 +32,35 @@ def test_tensors_are_made_and_moved():
     assert td.ones(2, device="strict").tolist() == [1.0, 1.0]
 
 
+def test_gradients_of_gradients_and_transforms_stay_where_their_tensors_are():
+    def cubes(x):
+        return (x**3).sum()
+
+    def layer(x):
+        return td.nn.functional.linear(x, td.ones_like(rows)).square().sum()
+
+    found = []
+    for device in ("cpu", "strict"):
+        x = td.tensor([1.0, 2.0, 3.0], device=device, requires_grad=True)
+        rows = td.ones(2, 3, device=device)
+        (g,) = td.autograd.grad(cubes(x), x, create_graph=True)
+        g.sum().backward()
+        plain = x.detach()
+        found.append(
+            [
+                x.grad,
+                td.func.hessian(cubes)(plain),
+                td.func.jacrev(td.sin)(plain),
+                td.func.jacfwd(lambda x: 2.0 * x.sin())(plain),
+                *td.func.jvp(lambda x: x * 3.0, (plain,), (plain,)),
+                td.func.vmap(td.func.grad(layer))(rows),
+                td.autograd.functional.hessian(cubes, plain, vectorize=True),
+            ]
+        )
+    for here, there in zip(*found, strict=True):
+        assert there.device == STRICT and there.tolist() == here.tolist()
+
+
 def test_a_seed_gives_the_same_numbers_on_every_device():
     td.manual_seed(3)
     here = [td.rand(3), td.randn(2), td.nn.functional.dropout(td.ones(8), 0.5), td.randperm(5)]

@@ -14,10 +14,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_dl.autograd import grad
+from tinygrad_dl.backends.arrays import like
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Lifted, stack
+from tinygrad_dl.core.transforms import Lifted, memory_of, stack
 from tinygrad_dl.creation import zeros_like
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -335,7 +336,10 @@ def _basis(tensors: Tensors) -> list[Tensor]:
     """A direction for each element of all tensors: for each tensor its part of them, (elements of all, *shape)."""
     sizes = [math.prod(t.shape) for t in tensors]
     parts = np.split(np.eye(sum(sizes)), np.cumsum(sizes)[:-1], axis=1)
-    return [wrap(part.astype(t.dtype).reshape(sum(sizes), *t.shape)) for part, t in zip(parts, tensors, strict=True)]
+    return [
+        wrap(like(part.astype(t.dtype).reshape(sum(sizes), *t.shape), memory_of(t)))
+        for part, t in zip(parts, tensors, strict=True)
+    ]
 
 
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import like
 from tinygrad_dl.core.dispatch import DIRECT, NUMPY, called
 from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.promotion import FLOAT32, is_half, result_dtype
@@ -125,12 +126,12 @@ def takes_rows(given: dict[str, Any]) -> dict[str, Any]:
 
 def numbers_as_arrays(given: dict[str, Any]) -> dict[str, Any]:
     """Python numbers as arrays of the dtype that they have beside the tensor among the values."""
-    beside = next((value.dtype for value in given.values() if isinstance(value, Tensor)), None)
+    beside = next((value for value in given.values() if isinstance(value, Tensor)), None)
     found = {}
     for name, value in given.items():
         if beside is not None and isinstance(value, bool | int | float | complex):
-            low = is_half(beside)  # a number is not rounded to half precision
-            value = np.asarray(value, FLOAT32 if low else result_dtype((np.empty(0, beside), value)))
+            low = is_half(beside.dtype)  # a number is not rounded to half precision
+            value = like(value, beside, FLOAT32 if low else result_dtype((np.empty(0, beside.dtype), value)))
         found[name] = value
     return found
 

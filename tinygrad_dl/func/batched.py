@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import is_array
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.batching import Batch, every, flat, folded, inner_dims, unfolded
 from tinygrad_dl.core.contents import is_row_major
@@ -137,7 +138,7 @@ class BatchLevel(Level):
             if op.sequence:
                 values[op.sequence] = [self.lowered_like(each) for each in given[op.sequence]]
             for name in op.tensors:  # what gradient rules have kept comes as arrays
-                if type(values[name]) is np.ndarray:
+                if is_array(values[name]):
                     values[name] = wrap(values[name])
             out = op.batching(*[batch if name == "batch" else values[name] for name in reads(op.batching)])
         else:
@@ -158,14 +159,11 @@ class BatchLevel(Level):
 # -- kinds --------------------------------------------------------------------------------------------
 
 
-ARRAYS = (Tensor, np.ndarray)
-
-
 def elementwise(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """Dimensions are aligned: examples of fewer than others get ones in front, behind the batch."""
     ndims = {}
     for name in op.tensors:
-        if isinstance(given[name], ARRAYS):
+        if isinstance(given[name], Tensor) or is_array(given[name]):
             ndims[name] = given[name].ndim - (name in batch.of)
     if len(set(ndims.values())) < 2:
         return called(op, given)

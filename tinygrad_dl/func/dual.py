@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import autograd
+from tinygrad_dl.backends.arrays import has_own_elements, module_of
 from tinygrad_dl.core.engine import held_alone
 from tinygrad_dl.core.graph import keep_copies
 from tinygrad_dl.core.modes import enable_grad, modes
@@ -146,7 +147,7 @@ class DualLevel(Level):
         """A tensor with a tangent of zeros, into which one that differs between examples can be written too."""
         around: list[Any] = [level for level in stack.levels if level.depth < self.depth]
         sizes = [level.size for level in around if hasattr(level, "size")]
-        tangent = wrap(np.zeros((*sizes, *tensor.shape), tensor.dtype))
+        tangent = wrap(module_of(memory_of(tensor)).zeros((*sizes, *tensor.shape), tensor.dtype))
         for level in around:
             tangent = level.enter(tangent) if isinstance(level, DualLevel) else level.lift(tangent)
         return self.lift(tensor, tangent)
@@ -244,7 +245,7 @@ def has_half(value: Any) -> bool:
 def in_own_memory(part: Any, others: tuple[Any, ...]) -> Any:
     """A tangent in memory of its own, as its primal is: each of the two may be changed in place."""
     array = memory_of(part)
-    if array.flags.writeable:
+    if has_own_elements(array):
         owner = buffer_owner(array)
         if not any(buffer_owner(memory_of(each)) is owner for each in tensors_among(others)):
             return part

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tinygrad_dl.autograd import grad
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import innermost
+from tinygrad_dl.core.transforms import innermost, memory_of
 from tinygrad_dl.creation import ones_like, zeros_like
 from tinygrad_dl.func.batched import Batched, BatchLevel
 from tinygrad_dl.func.dual import Dual, DualLevel
@@ -29,7 +28,7 @@ def of_batches(level: BatchLevel, outputs: Any, inputs: Any, cotangents: Any, op
         [outputs[i].value for i in reached],
         [each.value for each in inputs],
         [
-            wrap(np.ones(outputs[i].value.shape, outputs[i].dtype)) if g is None else into_front(level, g)
+            _ones(outputs[i].value) if g is None else into_front(level, g)
             for i, g in ((i, cotangents[i]) for i in reached)
         ],
         **options,
@@ -108,3 +107,8 @@ def dual_parts(level: DualLevel, tensor: Any) -> tuple[Any, Any]:
         pt, tt = zeros_like(p) if pt is None else pt, zeros_like(t) if tt is None else tt
         return tensor.level.lift(p, t), tensor.level.lift(pt, tt)
     return level.parts(tensor)
+
+
+def _ones(value: Any) -> Tensor:
+    """The gradient to start from, where a tensor's numbers are."""
+    return wrap(module_of(memory_of(value)).ones(value.shape, value.dtype))

@@ -7,7 +7,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_dl.core.device import device_of
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import memory_of
 from tinygrad_dl.creation import eye, zeros
 from tinygrad_dl.func.forward import jvp
 from tinygrad_dl.func.reverse import vjp
@@ -199,8 +201,9 @@ def _closed(
 def _identity(tensor: Tensor, sizes: list[int], position: int) -> Any:
     """One tensor's part of the directions: as many as all elements of all tensors, each of this tensor's shape."""
     total, before, own = sum(sizes), sum(sizes[:position]), sizes[position]
+    kind: dict[str, Any] = dict(dtype=tensor.dtype, device=device_of(memory_of(tensor)))
     if len(sizes) == 1:
-        return eye(own, dtype=tensor.dtype).reshape(own, *tensor.shape)
-    directions = zeros(total, own, dtype=tensor.dtype)
-    directions[before : before + own] = eye(own, dtype=tensor.dtype)
-    return directions.reshape(total, *tensor.shape) if math.prod(tensor.shape) else zeros(total, *tensor.shape)
+        return eye(own, **kind).reshape(own, *tensor.shape)
+    directions = zeros(total, own, **kind)
+    directions[before : before + own] = eye(own, **kind)
+    return directions.reshape(total, *tensor.shape) if math.prod(tensor.shape) else zeros(total, *tensor.shape, **kind)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import like
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import Lifted, called
+from tinygrad_dl.core.transforms import Lifted, called, memory_of
 from tinygrad_dl.creation import ones_like, zeros_like
 from tinygrad_dl.ops.reduction.sum import sum as total
 
@@ -190,6 +191,12 @@ class Values:
             self._out, self.kept = self.op.evaluated(self.primals)
         return [instead[name] if instead and name in instead else self._read(name) for name in names]
 
+    def _array(self, number: Any) -> Any:
+        """A number as an array, where the operation's tensors are."""
+        dtype = self.out.dtype if self.op.promotes else None
+        beside = [value for name, value in self.primals.items() if name in self.op.tensors and hasattr(value, "dtype")]
+        return like(number, memory_of(beside[0]), dtype) if beside else np.asarray(number, dtype)
+
     def _read(self, name: str) -> Any:
         op, primals = self.op, self.primals
         if name in self.kept:
@@ -198,7 +205,7 @@ class Values:
             value = primals[name]
             if name in op.tensors:
                 if isinstance(value, bool | int | float | complex):  # rules get arrays
-                    return np.asarray(value, self.out.dtype if op.promotes else None)
+                    return self._array(value)
                 return [constant(each) for each in value] if type(value) is list else constant(value)
             return value
         if name == "out":
