@@ -219,9 +219,11 @@ class Contents:
         """The tensor on a GPU, in an array of CuPy.
 
         Raises:
-            ValueError: CuPy is not installed.
+            ValueError: CuPy is not installed. TypeError: `device` is neither a number nor the name of a device.
         """
         moved: Any = self
+        if not (device is None or isinstance(device, int | str | Device)):
+            raise TypeError(f"cuda: got device={device!r}, expected the number of a GPU, or a td.device")
         place = Device("cuda", device) if device is None or isinstance(device, int) else device
         return moved.to(place, memory_format=memory_format)  # type: ignore[no-any-return]
 

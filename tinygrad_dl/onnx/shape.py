@@ -16,6 +16,12 @@ def reshape(g: Graph, input: Value, out: Any) -> Value:
     return g.reshape(input, out[0][1])
 
 
+@converter("moved_to")
+def moved_to(g: Graph, input: Value) -> Value:
+    """A model in ONNX says nothing of devices."""
+    return input
+
+
 @converter("unsqueeze")
 def unsqueeze(g: Graph, input: Value, dim: Any) -> Value:
     dims = dim if isinstance(dim, tuple | list) else (dim,)
