@@ -141,8 +141,9 @@ def test_large_inputs_in_blocks_are_what_their_parts_are(pool):
         x = td.tensor(values[part], requires_grad=True)
         mine = pool(x)
         mine.backward(weights[part])
-        np.testing.assert_array_equal(mine.detach().numpy(), out.detach().numpy()[part])
-        np.testing.assert_array_equal(x.grad.numpy(), whole.grad.numpy()[part])
+        # Adaptive means are matrix products, which the BLAS may sum in another order for another number of rows.
+        np.testing.assert_allclose(mine.detach().numpy(), out.detach().numpy()[part], rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(x.grad.numpy(), whole.grad.numpy()[part], rtol=1e-5, atol=1e-7)
 
 
 def test_a_window_of_many_elements():
