@@ -41,7 +41,7 @@ sqrt = unary(np.sqrt, "The square root.", "[4.0, 9.0] -> [2., 3.]", lambda g, ou
 cbrt = unary(
     np.cbrt,
     "The cube root, of negative numbers too.",
-    "[8.0, -27.0] -> [ 2., -3.]",
+    "np.cbrt(td.tensor([2.0, -27.0])) -> [ 1.2599, -3.0000]",
     lambda g, out: g / (3 * np.square(out)),
     real(avoid=(0.0,)),
     inplace=False,
