@@ -223,7 +223,7 @@ PRECISE = {
 
 
 @pytest.mark.parametrize("way", PRECISE)
-def test_errors_in_single_precision_are_within_three_times_of_pytorchs(way):
+def test_errors_in_single_precision_are_within_three_times_of_pytorchs_or_a_millionth(way):
     x, w, stride = PRECISE[way]
     options = {"stride": stride, "padding": 1, "groups": x[1] // w[1]}
     arrays = [draw(0, *x, dtype=np.float32), draw(1, *w, dtype=np.float32)]
@@ -238,4 +238,4 @@ def test_errors_in_single_precision_are_within_three_times_of_pytorchs(way):
     mine, theirs = results(td, functional.conv2d, np.float32), results(torch, F.conv2d, np.float32)
     for a, b, right in zip(mine, theirs, exact, strict=True):
         ours, others = (np.sqrt(np.mean(np.square(each - right))) for each in (a, b))
-        assert ours <= 3 * others
+        assert ours <= max(3 * others, 1e-6 * np.sqrt(np.mean(np.square(right))))
