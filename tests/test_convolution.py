@@ -25,6 +25,18 @@ from tinygrad_dl.ops.convolution import (
 from tinygrad_dl.ops.convolution._shapes import conv_size
 
 
+def forget_choices():
+    for each in (_choice.way, _choice.way_back, _choice.shared):
+        each.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _choices_of_this_test():
+    forget_choices()
+    yield
+    forget_choices()
+
+
 def test_the_texts_example():
     image = td.tensor([[10.0, 10, 10, 0, 0, 0]] * 6)[None, None]
     edges = functional.conv2d(image, td.tensor([[1.0, 0, -1]] * 3)[None, None])
@@ -215,6 +227,7 @@ def test_where_one_row_is_too_large_the_channels_are_halved(monkeypatch, channel
     monkeypatch.setattr(_rows, "Job", noted)
     for limit in (_choice.LARGEST, 3000):
         monkeypatch.setattr(_choice, "LARGEST", limit)
+        forget_choices()
         rows.clear()
         results = []
         for function in (functional.conv2d, functional.conv_transpose2d):
@@ -426,6 +439,7 @@ def test_both_gradients_by_the_same_columns_equal_each_alone(monkeypatch, groups
     )
     monkeypatch.setattr(_choice, "PLACES", 0)
     monkeypatch.setattr(_lines, "fits", lambda *_: False)
+    forget_choices()
     calls, shared = [], _columns.gradients
     monkeypatch.setattr(_columns, "gradients", lambda *args: calls.append(args) or shared(*args))
     gx, gw = _compute.gradients(g, x, w, stride, pads, dilation, groups)

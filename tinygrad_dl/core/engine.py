@@ -50,7 +50,7 @@ def unbroadcast(g: Gradient, shape: tuple[int, ...]) -> Gradient:
 def match_input(g: Gradient, edge: Edge, node: Node) -> Gradient:
     """The gradient in its input's shape and dtype: broadcasting undone, never another precision."""
     if type(g) is not np.ndarray and not hasattr(g, "_edge"):
-        g = array_from(g)
+        g = np.asarray(g) if isinstance(g, np.generic) else array_from(g)
     if g.shape != edge.shape:
         if not node.plan.broadcasts:
             argument = node.plan.argument(node.edges.index(edge))

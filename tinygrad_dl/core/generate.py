@@ -15,7 +15,7 @@ def generated(input):
             out = forward(input)
         except Exception as error:
             raise explain(error, op, (input,))
-        if type(out) is not ndarray: out = array_from(out) if type(out) is not tuple else one_result(out, op)
+        if type(out) is not ndarray: out = asarray(out) if isinstance(out, generic) else one_result(out, op)
         result = new(Tensor); result._data = out
         if (edge_input is not None) and (not recording.stopped or modes.grad):
             node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
@@ -144,7 +144,7 @@ def call_source(
         laid = [f"    if not {first}.flags.c_contiguous: out = {as_first}"]
     if outputs is None:
         lines += [
-            "    if type(out) is not ndarray: out = array_from(out) if type(out) is not tuple else one_result(out, op)",
+            "    if type(out) is not ndarray: out = asarray(out) if isinstance(out, generic) else one_result(out, op)",
             *laid,
             f"    result = new(Tensor); result._data = out{'' if records else '; result._edge = None'}",
         ]
@@ -222,7 +222,7 @@ def _unwrap(
         viewed = view and t == tensors[0]
         lines += [
             f"    if isinstance({t}, Tensor): {f'viewed = {t}; ' * viewed}edge_{t} = {t}._edge; {t} = {t}._data",
-            *[f"    elif type({t}) not in NUMBERS and has_own_operators({t}, op): return NotImplemented"] * as_operator,
+            *[left_alone(t, "elif")] * (as_operator and not (mixed and t in joined)),
             f"    else: {'viewed = ' * viewed}edge_{t} = None; {constant}",
         ]
     if mixed:
@@ -237,6 +237,7 @@ def _unwrap(
             word = "elif"
         differ = [f"{joined[0]}.dtype is not {t}.dtype" for t in joined[1:]]
         lines.append(f"    {word} mixed or {' or '.join(differ)}:")
+        lines += [f"    {left_alone(t, 'if')}" for t in joined if as_operator]
         lines.append(f"        low, {', '.join(joined)} = promote(op, {', '.join(joined)})")
         if half != "exact":
             lines.append(f"        if low is not None: {in_half}")
@@ -246,6 +247,14 @@ def _unwrap(
     if half == "single":
         lines.append(f"    if {(joined or tensors)[0]}.itemsize == 2: {in_half.replace('low', 'None')}")
     return lines
+
+
+def left_alone(name: str, word: str) -> str:
+    """The line of an operator that leaves an operand to its own operators, unless it is an array or a number."""
+    return (
+        f"    {word} type({name}) is not ndarray and type({name}) not in NUMBERS and has_own_operators({name}, op): "
+        "return NotImplemented"
+    )
 
 
 def _unwrap_sequence(

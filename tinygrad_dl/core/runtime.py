@@ -281,8 +281,10 @@ def as_floating(*arrays: Any) -> list[Any]:
     return [a.astype(default) if a is not None and a.dtype.kind in "biu" else a for a in arrays]
 
 
-def one_result(out: tuple[Any, ...], op: Record) -> Any:
-    """Refuses a tuple from an op that declares one output: as an array it would be all of them stacked."""
+def one_result(out: Any, op: Record) -> Any:
+    """What an op of one output has returned as an array; a tuple is refused, which would be several stacked."""
+    if type(out) is not tuple:
+        return array_from(out)
     raise TypeError(
         f"op {op.name}: got a tuple of {len(out)}, expected one array; declare several outputs with outputs=tuple, or "
         f"outputs=<a namedtuple> to name them, and values for the rules alone with aux={{...}}"
@@ -364,7 +366,7 @@ SCOPE: dict[str, Any] = {
     "Node": Node,
     "ndarray": np.ndarray,
     "asarray": np.asarray,
-    "array_from": array_from,
+    "generic": np.generic,
     "in_half": in_half,
     "any_half": any_half,
     "new": object.__new__,

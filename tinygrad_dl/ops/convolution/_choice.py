@@ -1,10 +1,12 @@
 """Which way a convolution is computed. The measurements behind the choice stand in docs/performance.md.
 
-The choice depends on shapes, options and dtype alone, so that the same operation always gives the same bits.
+The choice depends on shapes, options and dtype alone, so that the same operation always gives the same bits. It is made
+once for each geometry.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 
 from tinygrad_dl.ops.convolution import _columns as columns
@@ -52,6 +54,7 @@ def too_large(of: Geometry) -> bool:
     return of.channels > 1 and row * of.dtype.itemsize > LARGEST
 
 
+@functools.lru_cache(maxsize=1024)
 def way(of: Geometry) -> str:
     """How a convolution, or the gradient of its weight, is computed."""
     if depthwise.fits(of) and of.places:
@@ -74,6 +77,7 @@ def is_spread(of: Geometry) -> bool:
     return 2 * of.channels < of.made or of.out != of.size
 
 
+@functools.lru_cache(maxsize=1024)
 def way_back(of: Geometry) -> tuple[str, int]:
     """How the gradient of a convolution's input, a transposed convolution, is computed; and the strip of its rows.
 
@@ -124,6 +128,7 @@ def _by_stride(back: Geometry, t: int) -> str:
     return "phases" if channels >= FEW and phases.fits(back.out, back.dilation) else "columns"
 
 
+@functools.lru_cache(maxsize=1024)
 def shared(of: Geometry) -> str:
     """The way by which both gradients are computed of one reading of the slopes; "" if there is none."""
     if max(of.stride) > 1 or not of.places * of.made * math.prod(of.size):

@@ -181,8 +181,9 @@ def convolve_weight(x: Any, g: Any, kernel: Sizes, stride: Sizes, pads: Pads, di
         return finite_or(partial(winograd.convolve_weight, x, g, pads), by_columns)
     if chosen == "halves":
         return _weight_by_halves(x, g, (kernel, stride, pads, dilation), groups)
-    both, back = shared(of), of.turned().options
+    both = shared(of)
     if both in ("lines", "columns"):  # the same to the bit, whether the input's gradient is computed at once or not
+        back = of.turned().options
         from_slopes = (
             partial(lines.convolve_weight, g, x, kernel, *back[:2], groups)
             if both == "lines"
