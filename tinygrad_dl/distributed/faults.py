@@ -11,6 +11,7 @@ import atexit
 import os
 import pickle
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -20,6 +21,7 @@ import numpy as np
 
 from tinygrad_dl.distributed.mpi import library
 
+READ = 0.25  # seconds, in which `mpirun` passes on what a rank has said last
 Calls = dict[str, int]  # how many collectives a rank has begun in each group, by the group's name
 
 
@@ -45,6 +47,7 @@ class Ending:
             sys.stderr.write(f"rank {self.rank} of {self.size} has failed, which ends all of them\n")
             sys.stdout.flush()
             sys.stderr.flush()
+            time.sleep(READ)  # what `mpirun` has not read by the time all are ended is lost
         finally:
             library().COMM_WORLD.Abort(1)
 
