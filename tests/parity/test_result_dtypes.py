@@ -138,6 +138,7 @@ OTHERS = {
         "save",
     ),
     *("from_numpy", "from_dlpack", "set_rng_state", "initial_seed", "result_type", "can_cast", "promote_types", "eye"),
+    "lu_unpack",  # PyTorch writes beside its memory, and aborts, if there are more pivots than rows
     *("scaled_dot_product_attention", "empty", "rand", "randn", "randint", "randperm", "normal", "device", "Generator"),
 }
 # (name -> dtypes) where we mean to differ, or where the third positional argument is another one.
