@@ -51,12 +51,17 @@ def constant(value: Any, op: Record, first: Any = None) -> Any:
         return np.asarray(value, first.dtype)
     if value is None and first is not None:  # an argument that may be left out; the first one may not
         return None
-    if isinstance(value, np.ndarray | np.generic | bool | int | float | complex) or is_array(value):
+    if is_operand(value):
         if module_of(first) is not np and not isinstance(value, np.ndarray):  # a number goes where the tensor is
             whole = first.dtype.kind not in DIGITS.get(type(value), "")
             return like(array_of(value, op) if whole else value, first, None if whole else first.dtype)
         return array_of(value, op)
     raise unfit_for(value, op.name, argument_of(value, op))
+
+
+def is_operand(value: Any) -> bool:
+    """Whether it is a number or an array, which ops take beside tensors."""
+    return isinstance(value, np.ndarray | np.generic | bool | int | float | complex) or is_array(value)
 
 
 def has_own_operators(value: Any, op: Record) -> bool:
@@ -66,8 +71,7 @@ def has_own_operators(value: Any, op: Record) -> bool:
     than Python's; but anything may be compared with ==.
     """
     kind = type(value)
-    known = isinstance(value, np.ndarray | np.generic | bool | int | float | complex) or is_array(value)
-    if known or hasattr(kind, "__dlpack__"):
+    if is_operand(value) or hasattr(kind, "__dlpack__"):
         return False
     return op.name in ("eq", "ne") or kind.__module__ != "builtins"
 
